@@ -1,0 +1,1 @@
+"""Doors: how a contact comes in and a message goes out, whoever the provider is."""

@@ -1,0 +1,1 @@
+"""Twilio's two doors, SMS and voice: one account, one signature."""

@@ -1,0 +1,1 @@
+"""What the hotline does after the answer, and before: acknowledgements, callbacks, revisits, reminders."""

@@ -1,0 +1,1 @@
+"""What every room stands on: settings, database, clock, ids, work, calendars, audit, security, texts."""

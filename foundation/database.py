@@ -1,0 +1,147 @@
+"""One door to the database: a transaction that writes, or one that reads; SQLite and PostgreSQL alike.
+
+Only the edge of a request or a job opens one, so only the edge commits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlmodel
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+
+from foundation.clock import Clock
+from foundation.settings import Settings, SettingsError
+
+BUSY_TIMEOUT_MS = 30_000
+Nudge = Callable[[frozenset[str]], None]
+
+
+class Session(sqlmodel.Session):
+    """A transaction with its moment: everything that is written in it happened at `now`."""
+
+    now: datetime
+    settings: Settings
+    lanes: set[str]  # lanes of work that became due in this transaction; nudged after the commit
+    idle_kinds: frozenset[str]  # kinds of work for which this installation does nothing
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.get_bind().dialect.name == "postgresql"
+
+
+class Database:
+    """The engine, and the rules of who may write when."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.url = parse_url(settings.database_url)
+        self.engine = open_engine(self.url, pool_size=settings.database.pool_size)
+        self._reader = self.engine.execution_options(read_only=True)
+        # SQLite has one writer. Waiting for it here is fair and exact; its own busy handler sleeps in steps of up to 100 ms.
+        self._writer_lock: threading.Lock | None = threading.Lock() if self.is_sqlite else None
+        self.nudge: Nudge = lambda lanes: None
+        self.idle_kinds: frozenset[str] = frozenset()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a transaction that writes; commit at the end, roll back on any error, then nudge the work that became due."""
+        if self._writer_lock is None:
+            with self._session(self.engine) as session:
+                yield session
+                session.commit()
+        else:
+            with self._writer_lock, self._session(self.engine) as session:
+                yield session
+                session.commit()
+        if session.lanes:
+            self.nudge(frozenset(session.lanes))
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a transaction that only reads; a writer does not block it."""
+        with self._session(self._reader) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, engine: Engine) -> Iterator[Session]:
+        with Session(engine, expire_on_commit=False, autoflush=False) as session:
+            session.now = self.clock.now()
+            session.settings = self.settings
+            session.lanes = set()
+            session.idle_kinds = self.idle_kinds
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Return the database's URL, or raise SettingsError that says which ones are served."""
+    try:
+        parsed = make_url(url)
+    except Exception:  # SQLAlchemy raises several kinds; the text of the URL may hold a password, so it is not shown
+        raise SettingsError('[database] url cannot be read; use "sqlite:///var/hotline.db" or "postgresql+psycopg://user:password@host/name"') from None
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise SettingsError(f"[database] url: {parsed.get_backend_name()} is not served; use sqlite:/// or postgresql+psycopg://")
+    return parsed
+
+
+def open_engine(url: URL, *, pool_size: int = 10) -> Engine:
+    """Return an engine set up so that an acknowledged row survives a power cut."""
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, pool_size)
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+
+def _open_sqlite(url: URL, pool_size: int) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # Without this the driver begins a transaction only at the first write, and a SELECT before it reads an older state.
+        connection.isolation_level = None
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        is_reader = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def lock(session: Session, keys: Iterable[str]) -> None:
+    """Hold `keys` until the transaction ends, so that two processes cannot both find "there is none yet".
+
+    Taken in one order everywhere, so that two groups never wait for each other. SQLite has one writer and needs no lock.
+    """
+    if not session.is_postgresql:
+        return
+    numbers = sorted({int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True) for key in keys})
+    if numbers:
+        session.execute(text("select pg_advisory_xact_lock(key) from unnest(cast(:keys as bigint[])) as key"), {"keys": numbers})
+
+
+def next_serial(session: Session, name: str) -> int:
+    """Return the next number of a counter. Numbers are unique and rise; a rolled-back one may be missing."""
+    if session.is_postgresql:
+        return int(session.execute(text("select nextval(:name)"), {"name": f"serial_{name}"}).scalar_one())
+    return int(session.execute(text("update serial set value = value + 1 where name = :name returning value"), {"name": name}).scalar_one())

@@ -1,0 +1,185 @@
+"""The one queue: a row of `due_work` is the promise that something will be done.
+
+It is written in the transaction of its cause, claimed under a lease by a worker, and deleted when done. Whatever wakes
+the workers (the embedded runner, Celery) may be late or lost; the row is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, text, update
+from sqlmodel import col, select
+
+from foundation.database import Session
+from foundation.models import DueWork, WorkState
+from foundation.tables import store
+
+
+class Lane(StrEnum):
+    """Kinds of work that do not wait for each other, most pressing first."""
+
+    INTAKE = "intake"
+    REACTIONS = "reactions"
+    OUTBOX = "outbox"
+    FOLLOWUP = "followup"
+    UPKEEP = "upkeep"
+
+
+# Written out, not bound: a partial index serves only a condition that the planner can read.
+IS_DUE = text("due_work.state = 'due'")
+IS_LEASED = text("due_work.state = 'leased'")
+IS_DEAD = text("due_work.state = 'dead'")
+
+
+class LeaseLostError(Exception):
+    """Somebody else took the work over meanwhile; what was done for it is rolled back."""
+
+
+def enqueue(
+    session: Session,
+    kind: str,
+    *,
+    lane: Lane,
+    subject_id: UUID | None = None,
+    due_at: datetime | None = None,
+    payload: dict[str, Any] | None = None,
+    dedupe_key: str | None = None,
+) -> None:
+    """Add work to be done at `due_at` (now when not given), in the transaction of its cause.
+
+    Work of a kind for which this installation does nothing is not written.
+    dedupe_key   kind + subject + occurrence; a second row with the same key is refused by the database
+    payload      ids and small facts; the job reads its subject anew
+    """
+    if kind in session.idle_kinds:
+        return
+    work = DueWork(
+        kind=kind,
+        lane=lane,
+        subject_id=subject_id,
+        payload=payload or {},
+        due_at=due_at or session.now,
+        max_attempts=session.settings.work.max_attempts,
+        dedupe_key=dedupe_key,
+    )
+    store(session, work)
+    if work.due_at <= session.now:
+        session.lanes.add(lane)
+
+
+def claim(session: Session, lane: Lane, *, worker: str, many: int, lease: timedelta) -> list[DueWork]:
+    """Return up to `many` rows that are due, leased to `worker`; the caller commits before it works on them.
+
+    The attempt is counted here, so that work which kills its worker runs out of tries.
+    """
+    due = (
+        select(DueWork.id)
+        .where(IS_DUE, col(DueWork.lane) == lane, col(DueWork.due_at) <= session.now)
+        .order_by(col(DueWork.due_at), col(DueWork.id))
+        .limit(many)
+        .with_for_update(skip_locked=True)  # SQLite has one claimer and leaves it out
+        .cte("due")
+    )
+    claimed = (
+        update(DueWork)
+        .where(col(DueWork.id).in_(select(due.c.id)))
+        .values(state=WorkState.LEASED, lease_until=session.now + lease, worker=worker, attempts=col(DueWork.attempts) + 1)
+        .returning(DueWork)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(session.scalars(claimed), key=lambda work: (work.due_at, work.id))
+
+
+def finish(session: Session, done: Sequence[DueWork]) -> None:
+    """Delete rows in the transaction that did their work. Raises LeaseLostError when a lease was lost."""
+    for attempts in {work.attempts for work in done}:
+        ids = [work.id for work in done if work.attempts == attempts]
+        result = session.execute(
+            delete(DueWork)
+            .where(col(DueWork.id).in_(ids), col(DueWork.attempts) == attempts, col(DueWork.state) == WorkState.LEASED)
+            .execution_options(synchronize_session=False)
+        )
+        if result.rowcount != len(ids):  # type: ignore[attr-defined]
+            raise LeaseLostError
+
+
+def renew(session: Session, held: Sequence[DueWork], lease: timedelta) -> None:
+    """Extend the leases of rows that are still being worked on."""
+    session.execute(_held(held).values(lease_until=session.now + lease))
+
+
+def postpone(session: Session, work: DueWork, *, reason: str, payload: dict[str, Any] | None = None, after: timedelta | None = None) -> WorkState:
+    """Give the row back with its reason, due again after a growing delay; out of tries it is set aside as dead.
+
+    reason   for a person; holds no citizen's data
+    Returns  DUE or DEAD
+    """
+    is_dead = work.attempts >= work.max_attempts
+    delay = after or timedelta(seconds=session.settings.work.retry_seconds * 2 ** min(work.attempts - 1, 10))
+    state = WorkState.DEAD if is_dead else WorkState.DUE
+    values: dict[str, Any] = {"state": state, "due_at": session.now + delay, "lease_until": None, "worker": None, "last_error": reason[:2000]}
+    if payload is not None:
+        values["payload"] = payload
+    session.execute(_held([work]).values(**values))
+    return state
+
+
+def give_back(session: Session, untouched: Sequence[DueWork]) -> None:
+    """Return rows that were claimed but not started; the attempt does not count."""
+    session.execute(_held(untouched).values(state=WorkState.DUE, lease_until=None, worker=None, attempts=col(DueWork.attempts) - 1))
+
+
+def _held(works: Sequence[DueWork]) -> Any:
+    """Return an update of those rows that are still leased in the very attempt that `works` know."""
+    attempts = {work.attempts for work in works}
+    return (
+        update(DueWork)
+        .where(
+            col(DueWork.id).in_([work.id for work in works]),
+            col(DueWork.attempts).in_(attempts),
+            col(DueWork.state) == WorkState.LEASED,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def sweep(session: Session) -> list[str]:
+    """Return expired leases to the queue and name the lanes that have work due; safe to run twice at once.
+
+    A row whose worker died on its last try is dead.
+    """
+    expired = (IS_LEASED, col(DueWork.lease_until) < session.now)
+    died = {"last_error": "the worker died or lost its lease", "lease_until": None, "worker": None}
+    no_tries_left = col(DueWork.attempts) >= col(DueWork.max_attempts)
+    session.execute(
+        update(DueWork).where(*expired, no_tries_left).values(state=WorkState.DEAD, **died).execution_options(synchronize_session=False)
+    )
+    session.execute(update(DueWork).where(*expired).values(state=WorkState.DUE, **died).execution_options(synchronize_session=False))
+    due = select(DueWork.lane).where(IS_DUE, col(DueWork.due_at) <= session.now).distinct()
+    return list(session.exec(due))
+
+
+def revive(session: Session, work_id: UUID) -> bool:
+    """Give dead work all its tries anew, due now. Returns whether there was such a row."""
+    work = session.get(DueWork, work_id)
+    if work is None or work.state is not WorkState.DEAD:
+        return False
+    work.state, work.attempts, work.due_at = WorkState.DUE, 0, session.now
+    session.lanes.add(work.lane)
+    return True
+
+
+def dead_work(session: Session, limit: int = 100) -> list[DueWork]:
+    """Return work that ran out of tries, oldest first."""
+    return list(session.exec(select(DueWork).where(IS_DEAD).order_by(col(DueWork.id)).limit(limit)))
+
+
+def release_leases(session: Session) -> int:
+    """Put every leased row back into the queue, for a server that knows that no other worker lives; return how many."""
+    released = update(DueWork).where(IS_LEASED).values(state=WorkState.DUE, lease_until=None, worker=None)
+    return int(session.execute(released.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]

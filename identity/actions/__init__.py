@@ -1,0 +1,27 @@
+"""What changes identity: linking a contact to its citizen, and accounts of the staff."""
+
+from identity.actions.accounts import (
+    AccountError,
+    SignInError,
+    create_sign_in_link,
+    create_staff,
+    set_password,
+    sign_in,
+    sign_in_with_link,
+    sign_out,
+)
+from identity.actions.citizens import address_lock_key, link_to_known, resolve_citizen
+
+__all__ = [
+    "AccountError",
+    "SignInError",
+    "address_lock_key",
+    "create_sign_in_link",
+    "create_staff",
+    "link_to_known",
+    "resolve_citizen",
+    "set_password",
+    "sign_in",
+    "sign_in_with_link",
+    "sign_out",
+]

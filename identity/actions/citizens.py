@@ -1,0 +1,93 @@
+"""Linking a contact to exactly one citizen."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from channels.contract import Address, AddressKind, InboundContact
+from foundation.database import Session
+from foundation.i18n import Sentence
+from foundation.ids import new_id
+from foundation.tables import store
+from identity.matching import Grade, Holder, Match, match
+from identity.models import Citizen, ContactLink, Identifier
+
+
+def address_lock_key(address: Address) -> str:
+    """Return the key under which two contacts of one sender wait for each other, so that they make one citizen."""
+    return f"address:{address.kind}:{address.value}"
+
+
+def resolve_citizen(session: Session, contact_id: UUID, inbound: InboundContact) -> UUID:
+    """Return the id of the one citizen that the contact belongs to, with the link and its reasons stored.
+
+    The caller holds `address_lock_key` of the sender. Nothing about an address ever fails a contact: in doubt it gets a
+    profile of its own with a note why.
+    """
+    holders = _holders(session, inbound.sender) if inbound.sender.is_known else []
+    found = match(inbound.sender, inbound.name, inbound.channel, holders)
+    citizen_id = found.citizen_id or _create_citizen(session, inbound, found)
+    for address in (inbound.sender, *inbound.also):
+        _remember_address(session, citizen_id, address, inbound)
+    reasons = [list(reason) for reason in found.reasons]
+    store(session, ContactLink(contact_id=contact_id, citizen_id=citizen_id, grade=found.grade, reasons=reasons, linked_at=session.now))
+    return citizen_id
+
+
+def link_to_known(session: Session, contact_id: UUID, citizen_id: UUID, reason: Sentence, *, also: InboundContact) -> None:
+    """Link a further step of a call to the citizen of its first step, and remember an address that was given in it."""
+    for address in (also.sender, *also.also):
+        _remember_address(session, citizen_id, address, also)
+    store(session, ContactLink(contact_id=contact_id, citizen_id=citizen_id, grade=Grade.PROBABLE, reasons=[list(reason)], linked_at=session.now))
+
+
+def _holders(session: Session, address: Address) -> list[Holder]:
+    question = (
+        select(Citizen.id, Citizen.name, Identifier.channel, Identifier.last_used_at)
+        .join(Identifier, col(Identifier.citizen_id) == col(Citizen.id))
+        .where(col(Identifier.value) == address.value, col(Identifier.kind) == address.kind)
+        .order_by(col(Identifier.last_used_at).desc())
+        .limit(100)  # a number that more people share says nothing about any of them
+    )
+    return [Holder(*row) for row in session.execute(question)]
+
+
+def _create_citizen(session: Session, inbound: InboundContact, found: Match) -> UUID:
+    citizen = Citizen(
+        id=new_id(),
+        name=inbound.name[:200],
+        language=inbound.language or session.settings.city.language,
+        is_provisional=found.is_provisional,
+        note=found.reasons[0][0] if found.is_provisional else None,
+        created_at=session.now,
+    )
+    store(session, citizen)
+    return citizen.id
+
+
+def _remember_address(session: Session, citizen_id: UUID, address: Address, inbound: InboundContact) -> None:
+    if not address.is_known or address.kind is AddressKind.NONE:
+        return
+    used = (
+        update(Identifier)
+        .where(col(Identifier.citizen_id) == citizen_id, col(Identifier.kind) == address.kind, col(Identifier.value) == address.value)
+        .values(last_used_at=session.now)
+        .execution_options(synchronize_session=False)
+    )
+    if session.execute(used).rowcount:  # type: ignore[attr-defined]
+        return
+    store(
+        session,
+        Identifier(
+            citizen_id=citizen_id,
+            kind=address.kind,
+            value=address.value[:320],
+            channel=inbound.channel,
+            verified_by=address.verified_by,
+            first_seen_at=session.now,
+            last_used_at=session.now,
+        ),
+    )

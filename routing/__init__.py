@@ -1,0 +1,1 @@
+"""Which department a ticket goes to, and why."""

@@ -1,0 +1,1 @@
+"""A ticket is a public promise: its life, its deadlines, its timeline."""

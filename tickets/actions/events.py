@@ -1,0 +1,70 @@
+"""Writing what happened, and changing a ticket only as it was last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import col
+
+from foundation.database import Session
+from foundation.i18n import Sentence
+from foundation.tables import store
+from foundation.work import Lane, enqueue
+from identity.access import Actor
+from tickets.lifecycle import EventKind, NotNowError
+from tickets.models import Ticket, TicketEvent
+
+
+def reaction_kind(kind: EventKind) -> str:
+    """Return the kind of work that reacts to an event."""
+    return f"react_{kind}"
+
+
+def write_event(
+    session: Session,
+    ticket_id: UUID,
+    kind: EventKind,
+    *,
+    actor: Actor,
+    contact_id: UUID | None = None,
+    text: str = "",
+    reasons: Sequence[Sentence] = (),
+    data: dict[str, Any] | None = None,
+    at: datetime | None = None,
+) -> TicketEvent:
+    """Store one event and the work that reacts to it, and return it."""
+    event = TicketEvent(
+        ticket_id=ticket_id,
+        kind=kind,
+        at=at or session.now,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        contact_id=contact_id,
+        text=text,
+        reasons=[[text, dict(values)] for text, values in reasons],
+        data=data or {},
+    )
+    store(session, event)
+    enqueue(session, reaction_kind(kind), lane=Lane.REACTIONS, subject_id=event.id)
+    return event
+
+
+def change(session: Session, ticket: Ticket, **values: Any) -> None:
+    """Change a ticket, here and in the database, if nobody else changed it since it was read; else raise NotNowError."""
+    values["version"] = ticket.version + 1
+    values.setdefault("last_activity_at", session.now)
+    changed = session.execute(
+        update(Ticket)
+        .where(col(Ticket.id) == ticket.id, col(Ticket.version) == ticket.version)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise NotNowError("somebody else changed the ticket at this moment")
+    for name, value in values.items():
+        set_committed_value(ticket, name, value)
