@@ -36,7 +36,7 @@ bench: $(TESTS) ## Measure. ONLY=email chooses one measurement, SCALE=100000 the
 
 lock: .venv/bin/python ## Write the lock files anew from pyproject.toml. UPGRADE=yes takes newer versions too.
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	.venv/bin/python -m venv "$$folder"; "$$folder/bin/pip" install --quiet $(UV); \
+	.venv/bin/python -m venv "$$folder"; "$$folder/bin/pip" install --quiet --quiet $(UV); \
 	"$$folder/bin/uv" $(LOCK) $(if $(UPGRADE),--upgrade) --output-file requirements.lock; \
 	"$$folder/bin/uv" $(LOCK) $(if $(UPGRADE),--upgrade) --extra dev --output-file requirements-dev.lock
 

@@ -136,6 +136,16 @@ def put_callback_on_list(session: Session, callback_id: UUID) -> None:
     session.execute(_open_now(Callback, callback_id))
 
 
+def complete_callback(session: Session, callback: Callback) -> None:
+    """Take a callback off the list, because the citizen was reached."""
+    session.execute(
+        update(Callback)
+        .where(col(Callback.id) == callback.id, col(Callback.state).in_(OPEN))
+        .values(state=FollowUpState.DONE)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def plan_revisit(session: Session, ticket: Ticket) -> Revisit:
     """Plan to ask the citizen whether it is solved, some working days after the answer."""
     standing = session.exec(select(Revisit).where(col(Revisit.ticket_id) == ticket.id, col(Revisit.state).in_(OPEN))).first()

@@ -30,9 +30,9 @@ class Site:
     app: FastAPI
     database: Database
 
-    def browser(self, *, language: str = "en") -> Browser:
+    def browser(self, *, language: str = "en", base_url: str = "http://127.0.0.1:8000") -> Browser:
         """Return a browser of somebody who never was here."""
-        return Browser(self.app, headers={"accept-language": language})
+        return Browser(self.app, base_url=base_url, headers={"accept-language": language})
 
 
 @contextmanager
@@ -69,7 +69,6 @@ class Page(HTMLParser):
         self.links: dict[str, str] = {}
         self.tags: list[tuple[str, dict[str, str]]] = []
         self._texts: list[str] = []
-        self._open: list[str] = []
         self._textarea: str | None = None
         self.feed(self.html)
 
@@ -94,7 +93,8 @@ class Page(HTMLParser):
             self.forms[-1].fields["kind"] = values.get("value", "")
         elif tag == "a":
             self.links[values.get("href", "")] = values.get("class", "")
-        self._open.append(tag)
+        elif tag == "br":
+            self._texts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
@@ -110,9 +110,10 @@ class Page(HTMLParser):
 class Browser:
     """Keeps cookies, follows redirects when told to, sends forms with their hidden fields."""
 
-    def __init__(self, app: FastAPI, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, app: FastAPI, *, base_url: str, headers: dict[str, str]) -> None:
         self._app = app
-        self._headers = headers or {}
+        self._base_url = base_url
+        self._headers = headers
         self.cookies = httpx.Cookies()
 
     def get(self, path: str, *, follow: bool = False) -> Page:
@@ -129,7 +130,7 @@ class Browser:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(app=self._app)
             async with httpx.AsyncClient(
-                transport=transport, base_url="http://127.0.0.1:8000", cookies=self.cookies, headers=self._headers, follow_redirects=follow
+                transport=transport, base_url=self._base_url, cookies=self.cookies, headers=self._headers, follow_redirects=follow
             ) as client:
                 response = await client.request(method, path, data=data)
                 self.cookies = client.cookies

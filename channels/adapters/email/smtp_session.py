@@ -151,8 +151,6 @@ class SmtpSession(SMTP):
         refusal, end = "", -1
         deadline = self.loop.time() + MAX_LETTER_SECONDS
         while end < 0:
-            if self.loop.time() > deadline:
-                return TOO_SLOW
             piece = await self._reader.read(_ALL_THERE_IS)
             if not piece:
                 raise ConnectionResetError
@@ -160,7 +158,9 @@ class SmtpSession(SMTP):
             searched = max(0, len(body) - len(_END) + 1)
             body += piece
             end = body.find(_END, searched)
-            refusal = refusal or self._refusal_of(len(body) if end < 0 else end, len(piece))
+            refusal = refusal or self._refusal_of(end if end >= 0 else len(body) - len(_END) - 1, len(piece))
+            if end < 0 and self.loop.time() > deadline:
+                return TOO_SLOW
             if refusal and end < 0:
                 del body[: 1 - len(_END)]  # read on to the end of the letter, keep none of it
             self.bytes_in_hand = len(body)

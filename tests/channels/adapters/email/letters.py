@@ -7,7 +7,9 @@ import base64
 MAILBOX = "hotline@city.example"
 LI = "li@example.org"
 
-_TOP = b"From: Li Wei <li@example.org>\r\nTo: hotline@city.example\r\nMessage-ID: <1@example.org>\r\nDate: Mon, 2 Mar 2026 09:00:00 +0800\r\n"
+_TOP = (
+    b"From: Li Wei <li@example.org>\r\nTo: hotline@city.example\r\nMessage-ID: <1@example.org>\r\nDate: Mon, 2 Mar 2026 09:00:00 +0800\r\n"
+)
 
 
 def letter(*headers: bytes, body: bytes = b"The street lamp is broken.\r\n", top: bytes = _TOP) -> bytes:

@@ -115,7 +115,9 @@ def test_a_bounce_and_a_mailer_daemon_are_machines() -> None:
 
 
 def test_the_letters_that_it_answers_come_newest_first() -> None:
-    body = letter(b"In-Reply-To: your letter <3@city.example> of Monday", b"References: <1@city.example>\r\n <2@city.example> <3@city.example>")
+    body = letter(
+        b"In-Reply-To: your letter <3@city.example> of Monday", b"References: <1@city.example>\r\n <2@city.example> <3@city.example>"
+    )
     assert read(body)["refers_to"] == ["<3@city.example>", "<2@city.example>", "<1@city.example>"]
 
 
@@ -190,8 +192,22 @@ def test_any_bytes_under_any_label_become_text(raw: bytes, label: str) -> None:
 
 
 PIECES = st.sampled_from(
-    [b"From: ", b"Subject: ", b"Content-Type: multipart/mixed; boundary=b\r\n", b"--b\r\n", b"--b--", b"\r\n", b"=?utf-8?b?", b"?=", b"<a@b>"]
-    + [b"Content-Transfer-Encoding: base64\r\n", b"Content-Type: message/rfc822\r\n", b"Content-Disposition: attachment; filename*0*=utf-8''%"]
+    [
+        b"From: ",
+        b"Subject: ",
+        b"Content-Type: multipart/mixed; boundary=b\r\n",
+        b"--b\r\n",
+        b"--b--",
+        b"\r\n",
+        b"=?utf-8?b?",
+        b"?=",
+        b"<a@b>",
+    ]
+    + [
+        b"Content-Transfer-Encoding: base64\r\n",
+        b"Content-Type: message/rfc822\r\n",
+        b"Content-Disposition: attachment; filename*0*=utf-8''%",
+    ]
 )
 
 
