@@ -30,11 +30,11 @@ class RawContact(Row, table=True):
 
     adapter: str = Field(max_length=40)
     received_at: datetime = Field(index=True)
-    envelope: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    envelope: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)
     body: bytes = Field(sa_type=BYTES_COLUMN)
     sha256: str = Field(max_length=64)
-    state: RawState = Field(default=RawState.READ, sa_type=enum_column(RawState))  # type: ignore[call-overload]
-    reason: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
+    state: RawState = Field(default=RawState.READ, sa_type=enum_column(RawState))
+    reason: str | None = Field(default=None, sa_type=TEXT_COLUMN)
 
 
 class ContactState(StrEnum):
@@ -60,15 +60,15 @@ class Contact(Row, table=True):
 
     raw_contact_id: UUID = Field(foreign_key="raw_contact.id", index=True)
     adapter: str = Field(max_length=40)
-    channel: Channel = Field(sa_type=enum_column(Channel))  # type: ignore[call-overload]
-    kind: ContactKind = Field(sa_type=enum_column(ContactKind))  # type: ignore[call-overload]
+    channel: Channel = Field(sa_type=enum_column(Channel))
+    kind: ContactKind = Field(sa_type=enum_column(ContactKind))
     external_id: str = Field(max_length=200)
     receipt: str = Field(max_length=20)
     conversation: str = Field(default="", max_length=200, index=True)
     received_at: datetime
-    state: ContactState = Field(default=ContactState.PENDING, sa_type=enum_column(ContactState))  # type: ignore[call-overload]
-    reason: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
-    parsed: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    state: ContactState = Field(default=ContactState.PENDING, sa_type=enum_column(ContactState))
+    reason: str | None = Field(default=None, sa_type=TEXT_COLUMN)
+    parsed: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)
     ticket_id: UUID | None = Field(default=None, index=True)
     repeats: int = 0
 
@@ -99,22 +99,22 @@ class OutboxMessage(Row, table=True):
         ),
     )
 
-    channel: Channel = Field(sa_type=enum_column(Channel))  # type: ignore[call-overload]
-    to_kind: AddressKind = Field(sa_type=enum_column(AddressKind))  # type: ignore[call-overload]
+    channel: Channel = Field(sa_type=enum_column(Channel))
+    to_kind: AddressKind = Field(sa_type=enum_column(AddressKind))
     to_value: str = Field(max_length=320)
-    purpose: Purpose = Field(sa_type=enum_column(Purpose))  # type: ignore[call-overload]
+    purpose: Purpose = Field(sa_type=enum_column(Purpose))
     subject: str = Field(default="", max_length=300)
     text: str = Field(sa_type=TEXT_COLUMN)
     language: str = Field(default="en", max_length=8)
     ticket_id: UUID | None = Field(default=None, index=True)
-    state: MessageState = Field(default=MessageState.QUEUED, sa_type=enum_column(MessageState))  # type: ignore[call-overload]
+    state: MessageState = Field(default=MessageState.QUEUED, sa_type=enum_column(MessageState))
     queued_at: datetime
     sent_at: datetime | None = None
     sent_by: str | None = Field(default=None, max_length=40)  # the adapter's name
     provider_id: str | None = Field(default=None, max_length=200, index=True)
     message_id: str = Field(default="", max_length=250, index=True)
     reply_token: str = Field(default="", max_length=100)
-    in_reply_to: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    in_reply_to: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)
     mailbox: str = Field(default="", max_length=320)
     attempts: int = 0
-    last_error: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
+    last_error: str | None = Field(default=None, sa_type=TEXT_COLUMN)

@@ -40,10 +40,7 @@ def attention(session: Session) -> Attention:
     contacts = select(Contact).where(NOT_ACCEPTED).order_by(col(Contact.id)).limit(MANY)
     raw = select(RawContact).where(NOT_READ, col(RawContact.state) == RawState.UNREADABLE).order_by(col(RawContact.id)).limit(MANY)
     messages = (
-        select(OutboxMessage)
-        .where(NOT_SENT, col(OutboxMessage.state).in_(STUCK_MESSAGES))
-        .order_by(col(OutboxMessage.id))
-        .limit(MANY)
+        select(OutboxMessage).where(NOT_SENT, col(OutboxMessage.state).in_(STUCK_MESSAGES)).order_by(col(OutboxMessage.id)).limit(MANY)
     )
     return Attention(list(session.exec(contacts)), list(session.exec(raw)), list(session.exec(messages)), dead_work(session, MANY))
 
@@ -52,9 +49,7 @@ def attention_count(session: Session) -> int:
     """Return how many contacts, requests, messages and pieces of work need a person."""
     contacts = select(func.count()).where(NOT_ACCEPTED, col(Contact.state).in_(STUCK_CONTACTS))
     raw = select(func.count()).where(NOT_READ, col(RawContact.state) == RawState.UNREADABLE)
-    messages = select(func.count()).where(
-        NOT_SENT, col(OutboxMessage.state).in_((MessageState.FAILED, MessageState.UNKNOWN))
-    )
+    messages = select(func.count()).where(NOT_SENT, col(OutboxMessage.state).in_((MessageState.FAILED, MessageState.UNKNOWN)))
     work = select(func.count()).select_from(DueWork).where(IS_DEAD)
     return sum(session.exec(question).one() for question in (contacts, raw, messages, work))
 

@@ -11,14 +11,14 @@ from sqlmodel import col, select
 
 from channels.contract import Address, AddressKind, Channel, Purpose
 from channels.outbox import queue_message, sent_lately
+from followup.models import Callback, Reminder, Revisit
+from followup.planning import FollowUpState, callback_window, is_content, reminder_due_at, revisit_due_at
 from foundation.calendars import DEFAULT_CALENDAR, calendar
 from foundation.database import Session
 from foundation.i18n import mark, say
 from foundation.tables import store
 from foundation.work import Lane, enqueue
 from foundation.workdays import WorkCalendar
-from followup.models import Callback, Reminder, Revisit
-from followup.planning import FollowUpState, callback_window, is_content, reminder_due_at, revisit_due_at
 from identity.access import SYSTEM, Actor
 from identity.queries import departments
 from tickets import actions as tickets
@@ -118,7 +118,12 @@ def plan_callback(session: Session, ticket: Ticket, event: TicketEvent) -> Callb
     hours = calendar(session, DEFAULT_CALENDAR)
     due_at, window_ends_at = callback_window(session.now, session.settings.followup.callback_window_hours, hours)
     callback = Callback(
-        ticket_id=ticket.id, citizen_id=ticket.citizen_id, number=number, due_at=due_at, window_ends_at=window_ends_at, requested_at=session.now
+        ticket_id=ticket.id,
+        citizen_id=ticket.citizen_id,
+        number=number,
+        due_at=due_at,
+        window_ends_at=window_ends_at,
+        requested_at=session.now,
     )
     store(session, callback)
     enqueue(session, CALLBACK_DUE, lane=Lane.FOLLOWUP, subject_id=callback.id, due_at=due_at)

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from foundation.tables import TEXT_COLUMN, Row, enum_column
 from followup.planning import FollowUpState
+from foundation.tables import TEXT_COLUMN, Row, enum_column
 
 OPEN = "state in ('planned', 'due')"
 
@@ -25,7 +25,7 @@ class Callback(Row, table=True):
     number: str = Field(max_length=40)
     due_at: datetime
     window_ends_at: datetime
-    state: FollowUpState = Field(default=FollowUpState.PLANNED, sa_type=enum_column(FollowUpState))  # type: ignore[call-overload]
+    state: FollowUpState = Field(default=FollowUpState.PLANNED, sa_type=enum_column(FollowUpState))
     requested_at: datetime
 
 
@@ -41,12 +41,12 @@ class Revisit(Row, table=True):
     ticket_id: UUID = Field(foreign_key="ticket.id")
     citizen_id: UUID = Field(foreign_key="citizen.id", index=True)
     due_at: datetime
-    state: FollowUpState = Field(default=FollowUpState.PLANNED, sa_type=enum_column(FollowUpState))  # type: ignore[call-overload]
+    state: FollowUpState = Field(default=FollowUpState.PLANNED, sa_type=enum_column(FollowUpState))
     planned_at: datetime
     answered_at: datetime | None = None
     is_solved: bool | None = None
     satisfaction: int | None = None
-    comment: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
+    comment: str | None = Field(default=None, sa_type=TEXT_COLUMN)
 
 
 class Reminder(Row, table=True):
@@ -58,4 +58,4 @@ class Reminder(Row, table=True):
     ticket_id: UUID = Field(foreign_key="ticket.id")
     promise_id: UUID = Field(foreign_key="promise.id")
     due_at: datetime
-    state: FollowUpState = Field(default=FollowUpState.PLANNED, sa_type=enum_column(FollowUpState))  # type: ignore[call-overload]
+    state: FollowUpState = Field(default=FollowUpState.PLANNED, sa_type=enum_column(FollowUpState))

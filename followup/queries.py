@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, text
 from sqlmodel import col, select
 
-from foundation.database import Session
 from followup.models import OPEN, Callback, Reminder, Revisit
 from followup.planning import FollowUpState
+from foundation.database import Session
 
 
 def next_followups(session: Session, ticket_ids: Iterable[UUID]) -> dict[UUID, datetime]:
@@ -19,7 +19,8 @@ def next_followups(session: Session, ticket_ids: Iterable[UUID]) -> dict[UUID, d
     ids = list(ticket_ids)
     soonest: dict[UUID, datetime] = {}
     for model in (Callback, Revisit, Reminder):
-        question = select(model.ticket_id, func.min(model.due_at)).where(col(model.ticket_id).in_(ids), text(f"{model.__tablename__}.{OPEN}"))
+        is_open = text(f"{model.__tablename__}.{OPEN}")
+        question = select(model.ticket_id, func.min(model.due_at)).where(col(model.ticket_id).in_(ids), is_open)
         for ticket_id, due_at in session.exec(question.group_by(col(model.ticket_id))):
             soonest[ticket_id] = min(due_at, soonest.get(ticket_id, due_at))
     return soonest
@@ -37,8 +38,10 @@ def open_callback(session: Session, ticket_id: UUID) -> Callback | None:
 
 def call_list(session: Session, limit: int = 100) -> list[Callback | Revisit]:
     """Return the callbacks and revisits whose moment has come, the longest waiting first."""
-    due: list[Callback | Revisit] = []
-    for model in (Callback, Revisit):
-        question = select(model).where(text(f"{model.__tablename__}.{OPEN}"), col(model.state) == FollowUpState.DUE)
-        due.extend(session.exec(question.order_by(col(model.due_at)).limit(limit)))
+    callbacks = select(Callback).where(text(f"callback.{OPEN}"), col(Callback.state) == FollowUpState.DUE)
+    revisits = select(Revisit).where(text(f"revisit.{OPEN}"), col(Revisit.state) == FollowUpState.DUE)
+    due: list[Callback | Revisit] = [
+        *session.exec(callbacks.order_by(col(Callback.due_at)).limit(limit)),
+        *session.exec(revisits.order_by(col(Revisit.due_at)).limit(limit)),
+    ]
     return sorted(due, key=lambda one: one.due_at)[:limit]

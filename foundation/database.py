@@ -16,6 +16,7 @@ from typing import Any
 import sqlmodel
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 
 from foundation.clock import Clock
 from foundation.settings import Settings, SettingsError
@@ -48,7 +49,7 @@ class Database:
         self._reader = self.engine.execution_options(read_only=True)
         # SQLite has one writer. Waiting for it here is fair and exact; its own busy handler sleeps in steps of up to 100 ms.
         self._writer_lock: threading.Lock | None = threading.Lock() if self.is_sqlite else None
-        self.nudge: Nudge = lambda lanes: None
+        self.nudge: Nudge = _wake_nobody
         self.idle_kinds: frozenset[str] = frozenset()
 
     @property
@@ -88,12 +89,18 @@ class Database:
         self.engine.dispose()
 
 
+def _wake_nobody(_lanes: frozenset[str]) -> None:
+    """Until a runner or Celery is named, the sweep alone finds what is due."""
+
+
 def parse_url(url: str) -> URL:
     """Return the database's URL, or raise SettingsError that says which ones are served."""
     try:
         parsed = make_url(url)
-    except Exception:  # SQLAlchemy raises several kinds; the text of the URL may hold a password, so it is not shown
-        raise SettingsError('[database] url cannot be read; use "sqlite:///var/hotline.db" or "postgresql+psycopg://user:password@host/name"') from None
+    except (ArgumentError, ValueError):  # the text of the URL may hold a password, so it is not shown
+        raise SettingsError(
+            '[database] url cannot be read; use "sqlite:///var/hotline.db" or "postgresql+psycopg://user:password@host/name"'
+        ) from None
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:

@@ -88,7 +88,7 @@ class GroupWriter:
         """Write a group; when the transaction itself fails, write each alone, so that one cannot fail the others."""
         try:
             answers = self._write_together(group)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever failed, each sender is told
             if len(group) == 1:
                 log.error("group_commit_failed", error=type(error).__name__)
                 group[0].result.set_exception(error)
@@ -111,7 +111,7 @@ class GroupWriter:
                 try:
                     value = waiting.write(session)
                     savepoint.commit()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - it fails this one alone
                     savepoint.rollback()
                     log.error("group_member_failed", error=type(error).__name__)
                     answers.append((None, error))

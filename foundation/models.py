@@ -37,15 +37,15 @@ class DueWork(Row, table=True):
     kind: str = Field(max_length=60)
     lane: str = Field(max_length=20)
     subject_id: UUID | None = Field(default=None, index=True)
-    payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
-    state: WorkState = Field(default=WorkState.DUE, sa_type=enum_column(WorkState))  # type: ignore[call-overload]
+    payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)
+    state: WorkState = Field(default=WorkState.DUE, sa_type=enum_column(WorkState))
     due_at: datetime
     lease_until: datetime | None = None
     worker: str | None = Field(default=None, max_length=80)
     attempts: int = 0
     max_attempts: int = 8
     dedupe_key: str | None = Field(default=None, max_length=200, unique=True)
-    last_error: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
+    last_error: str | None = Field(default=None, sa_type=TEXT_COLUMN)
 
 
 class AuditEntry(Row, table=True):
@@ -57,7 +57,7 @@ class AuditEntry(Row, table=True):
     actor: str = Field(max_length=80)  # "staff:<id>", "system", "cli:<login>"
     action: str = Field(max_length=60)
     subject: str = Field(default="", max_length=120)
-    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)
 
 
 class CalendarRow(SQLModel, table=True):
@@ -70,7 +70,7 @@ class CalendarRow(SQLModel, table=True):
 
     code: str = Field(primary_key=True, max_length=40)
     timezone: str = Field(max_length=60)
-    intervals: list[Any] = Field(sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    intervals: list[Any] = Field(sa_type=JSON_COLUMN)
 
 
 class CalendarDay(SQLModel, table=True):

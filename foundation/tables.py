@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Enum, Insert, LargeBinary, Text, inspect
+from sqlalchemy import JSON, Enum, Insert, LargeBinary, Table, Text, inspect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, Session, SQLModel
 
@@ -79,9 +79,10 @@ def store(session: Session, *rows: SQLModel) -> None:
 
 @cache
 def _insert(model: type[SQLModel]) -> Insert:
-    return inspect(model).local_table.insert()  # type: ignore[no-any-return, union-attr]
+    table: Table = inspect(model).local_table
+    return table.insert()
 
 
 @cache
 def _column_names(model: type[SQLModel]) -> tuple[str, ...]:
-    return tuple(column.name for column in inspect(model).local_table.columns)  # type: ignore[union-attr]
+    return tuple(column.name for column in inspect(model).local_table.columns)

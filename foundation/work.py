@@ -113,7 +113,9 @@ def renew(session: Session, held: Sequence[DueWork], lease: timedelta) -> None:
     session.execute(_held(held).values(lease_until=session.now + lease))
 
 
-def postpone(session: Session, work: DueWork, *, reason: str, payload: dict[str, Any] | None = None, after: timedelta | None = None) -> WorkState:
+def postpone(
+    session: Session, work: DueWork, *, reason: str, payload: dict[str, Any] | None = None, after: timedelta | None = None
+) -> WorkState:
     """Give the row back with its reason, due again after a growing delay; out of tries it is set aside as dead.
 
     reason   for a person; holds no citizen's data
@@ -122,7 +124,8 @@ def postpone(session: Session, work: DueWork, *, reason: str, payload: dict[str,
     is_dead = work.attempts >= work.max_attempts
     delay = after or timedelta(seconds=session.settings.work.retry_seconds * 2 ** min(work.attempts - 1, 10))
     state = WorkState.DEAD if is_dead else WorkState.DUE
-    values: dict[str, Any] = {"state": state, "due_at": session.now + delay, "lease_until": None, "worker": None, "last_error": reason[:2000]}
+    values: dict[str, Any] = {"state": state, "due_at": session.now + delay, "lease_until": None, "worker": None}
+    values["last_error"] = reason[:2000]
     if payload is not None:
         values["payload"] = payload
     session.execute(_held([work]).values(**values))

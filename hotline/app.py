@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
-from uuid import UUID
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -23,6 +21,7 @@ from hotline.office import Office
 from hotline.retrying import retry
 
 log = structlog.get_logger(__name__)
+
 
 def create_app(office: Office, writer: GroupWriter, *, is_ready: Callable[[], bool] = lambda: True) -> FastAPI:
     """Return the application for one installation.
@@ -98,7 +97,7 @@ def readyz(request: Request) -> JSONResponse:
     try:
         with office.database.read() as session:
             session.execute(text("select 1"))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the database is not there
         log.error("not_ready", error=type(error).__name__)
         problems.append("database")
     if not request.app.state.is_ready():
@@ -112,5 +111,3 @@ async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Res
     for name, value in (SECURITY_HEADERS | ({} if is_asset else PAGE_HEADERS)).items():
         response.headers.setdefault(name, value)
     return response
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, func, select
 
 from channels.queries import attention_count
@@ -33,7 +34,7 @@ def _of_database(database: Database) -> list[str]:
             return _of_data(session)
     except SchemaError as error:
         return [str(error)]
-    except Exception as error:
+    except SQLAlchemyError as error:
         return [f"the database does not answer ({type(error).__name__}): start it, or correct [database] url"]
 
 

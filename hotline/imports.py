@@ -127,15 +127,16 @@ def _rule(session: Session, row: dict[str, str]) -> None:
 
 
 def _promise(session: Session, row: dict[str, str]) -> None:
+    amount, unit = _number(row, "amount"), _one_of(row, "unit", PromiseUnit)
     values = {
         "code": _required(row, "code"),
         "kind": _one_of(row, "kind", TicketKind),
         "category_code": row["category"] or None,
         "urgency": _one_of(row, "urgency", Urgency),
-        "amount": _number(row, "amount"),
-        "unit": _one_of(row, "unit", PromiseUnit) or "",
+        "amount": amount,
+        "unit": unit,
     }
-    if not values["unit"] or values["amount"] < 1:
+    if unit is None or amount < 1:
         raise ValueError("amount must be 1 or more, and unit hours, working_hours or working_days")
     _put(session, PromiseRule, session.get(PromiseRule, row["code"]), values)
 

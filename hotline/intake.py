@@ -60,13 +60,11 @@ class FrontDoor:
         read = _read(adapter, request)
         if not read.contacts and read.unreadable is None:
             return Reply(adapter.ack(request, []))
-        keys = [
-            key for inbound in read.contacts for key in (inbox.contact_lock_key(inbound), address_lock_key(inbound.sender)) if key
-        ]
+        keys = [key for inbound in read.contacts for key in (inbox.contact_lock_key(inbound), address_lock_key(inbound.sender)) if key]
         future = asyncio.wrap_future(self._writer.submit(lambda session: take(session, adapter.name, request, read), keys=keys))
         try:
             outcomes = await asyncio.wait_for(asyncio.shield(future), ANSWER_SECONDS)
-        except Exception as error:  # whatever kept it from being durable, the provider must try again
+        except Exception as error:  # noqa: BLE001 - whatever kept it from being durable, the provider must try again
             log.error("contact_not_kept", adapter=adapter.name, error=type(error).__name__)
             return Reply(NOT_KEPT)
         return Reply(adapter.ack(request, outcomes), tuple(outcomes))

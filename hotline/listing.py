@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from channels.adapters.registry import KINDS, open_doors
 from channels.contract import ChannelStatus, Health
+from followup.queries import next_followups
 from foundation.database import Session
 from foundation.settings import Settings
-from followup.queries import next_followups
 from identity.access import SYSTEM, masked_name
 from identity.queries import departments
 from tickets.queries import TicketLine, list_tickets
@@ -42,17 +43,21 @@ def _record(line: TicketLine, codes: dict[Any, str], next_at: dict[Any, Any]) ->
     }
 
 
-def ticket_table(records: list[dict[str, Any]], zone: ZoneInfo = ZoneInfo("UTC")) -> str:
+def ticket_table(records: list[dict[str, Any]], zone: ZoneInfo) -> str:
     """Return records as a table for a terminal."""
     head = f"{'number':12} {'kind':12} {'state':11} {'channel':8} {'department':12} {'promised by':16} {'next follow-up':16} subject"
     lines = [head]
     for record in records:
-        moments = [record[name].astimezone(zone).strftime("%Y-%m-%d %H:%M") if record[name] else "-" for name in ("promised_at", "next_followup_at")]
+        promised, next_at = (_local(record[name], zone) for name in ("promised_at", "next_followup_at"))
         lines.append(
             f"{record['number']:12} {record['kind']:12} {record['state']:11} {record['channel']:8} "
-            f"{record['lead_department'] or '-':12} {moments[0]:16} {moments[1]:16} {record['subject'][:50]}"
+            f"{record['lead_department'] or '-':12} {promised:16} {next_at:16} {record['subject'][:50]}"
         )
     return "\n".join(lines)
+
+
+def _local(moment: datetime | None, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "-"
 
 
 def channel_records(settings: Settings) -> list[dict[str, Any]]:

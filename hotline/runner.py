@@ -26,9 +26,7 @@ class Runner:
         self._office = office
         self._stopping = threading.Event()
         self._awake = {DATABASE_LANES: threading.Event(), NETWORK_LANES: threading.Event()}
-        self._threads = [
-            threading.Thread(target=self._run, args=(lanes,), name=f"runner-{lanes[0]}", daemon=True) for lanes in self._awake
-        ]
+        self._threads = [threading.Thread(target=self._run, args=(lanes,), name=f"runner-{lanes[0]}", daemon=True) for lanes in self._awake]
         self._last_periodic: dict[str, float] = {}
 
     def start(self) -> None:

@@ -43,7 +43,10 @@ class Serving:
     runner: Runner | None
 
 
-def serve(office: Office, *, with_jobs: bool = True, nudge: Nudge | None = None, play: Callable[[Serving], Awaitable[None]] | None = None) -> None:
+Play = Callable[[Serving], Awaitable[None]]
+
+
+def serve(office: Office, *, with_jobs: bool = True, nudge: Nudge | None = None, play: Play | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C, then drain: no new contacts, those in hand are finished.
 
     nudge   tells the workers elsewhere that work is due, when the jobs are not done here
@@ -64,7 +67,7 @@ class _Server:
         if nudge is not None:
             office.database.nudge = nudge
 
-    async def run(self, play: Callable[[Serving], Awaitable[None]] | None) -> None:
+    async def run(self, play: Play | None) -> None:
         listening = _listen(self._office.settings.server.host, self._office.settings.server.port)
         http = _Uvicorn(self._config())
         door = self._mail_door()
@@ -131,8 +134,8 @@ class _Uvicorn(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-async def _play_when_up(server: uvicorn.Server, play: Callable[[Serving], Awaitable[None]], serving: Serving) -> None:
-    while not server.started:
+async def _play_when_up(server: uvicorn.Server, play: Play, serving: Serving) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
         await asyncio.sleep(0.02)
     try:
         await play(serving)
@@ -148,7 +151,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise PortTakenError(
-            f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}): stop the program that listens there, or set [server] port in settings.toml"
+            f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}): "
+            "stop the program that listens there, or set [server] port in settings.toml"
         ) from None
     listening.listen(2048)
     return listening

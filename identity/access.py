@@ -78,12 +78,13 @@ class TicketScope:
     nothing: bool = False
 
 
+_READ = frozenset({Action.LIST_TICKETS, Action.SEE_TICKET})
 ALLOWED: dict[Role, frozenset[Action]] = {
-    Role.AGENT: frozenset({Action.LIST_TICKETS, Action.SEE_TICKET, Action.SEE_CITIZEN_NAME, Action.SEE_CITIZEN_ADDRESS, Action.HANDLE_TICKET}),
-    Role.DEPARTMENT: frozenset({Action.LIST_TICKETS, Action.SEE_TICKET, Action.SEE_CITIZEN_NAME, Action.HANDLE_TICKET}),
-    Role.REVISITOR: frozenset({Action.LIST_TICKETS, Action.SEE_TICKET, Action.SEE_CITIZEN_NAME, Action.SEE_CITIZEN_ADDRESS, Action.HANDLE_TICKET}),
-    Role.MANAGER: frozenset({Action.LIST_TICKETS, Action.SEE_TICKET, Action.SEE_CITIZEN_NAME, Action.SEE_ATTENTION, Action.HANDLE_TICKET}),
-    Role.ADMINISTRATOR: frozenset({Action.LIST_TICKETS, Action.SEE_TICKET, Action.SEE_ATTENTION, Action.RETRY_WORK}),
+    Role.AGENT: _READ | {Action.SEE_CITIZEN_NAME, Action.SEE_CITIZEN_ADDRESS, Action.HANDLE_TICKET},
+    Role.DEPARTMENT: _READ | {Action.SEE_CITIZEN_NAME, Action.HANDLE_TICKET},
+    Role.REVISITOR: _READ | {Action.SEE_CITIZEN_NAME, Action.SEE_CITIZEN_ADDRESS, Action.HANDLE_TICKET},
+    Role.MANAGER: _READ | {Action.SEE_CITIZEN_NAME, Action.SEE_ATTENTION, Action.HANDLE_TICKET},
+    Role.ADMINISTRATOR: _READ | {Action.SEE_ATTENTION, Action.RETRY_WORK},
 }
 
 

@@ -55,7 +55,8 @@ def match(address: Address, name: str, channel: Channel, holders: Sequence[Holde
     if agreeing:
         return _continue(agreeing[0], several=len({holder.citizen_id for holder in holders}) > 1)
     if here:
-        return _new(mark("The address is known, but under another name: this may be another person of the same household."), provisional=True)
+        reason = mark("The address is known, but under another name: this may be another person of the same household.")
+        return _new(reason, provisional=True)
     if len({holder.citizen_id for holder in holders}) > 1:
         return _new(mark("Several people hold this address, none of them seen with it on this channel."), provisional=True)
     if holders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ForeignKey, Index, UniqueConstraint, Uuid
@@ -24,7 +25,7 @@ class Citizen(Row, table=True):
     name: str = Field(default="", max_length=200)
     language: str = Field(default="en", max_length=8)
     is_provisional: bool = False
-    note: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
+    note: str | None = Field(default=None, sa_type=TEXT_COLUMN)
     created_at: datetime
 
 
@@ -39,10 +40,10 @@ class Identifier(Row, table=True):
     __table_args__ = (UniqueConstraint("citizen_id", "kind", "value"), Index("ix_identifier_value", "value", "kind"))
 
     citizen_id: UUID = Field(foreign_key="citizen.id")
-    kind: AddressKind = Field(sa_type=enum_column(AddressKind))  # type: ignore[call-overload]
+    kind: AddressKind = Field(sa_type=enum_column(AddressKind))
     value: str = Field(max_length=320)
     channel: str = Field(max_length=20)
-    verified_by: Verification = Field(sa_type=enum_column(Verification))  # type: ignore[call-overload]
+    verified_by: Verification = Field(sa_type=enum_column(Verification))
     first_seen_at: datetime
     last_used_at: datetime
 
@@ -58,7 +59,7 @@ class ContactLink(Row, table=True):
     )
     citizen_id: UUID = Field(foreign_key="citizen.id", index=True)
     grade: str = Field(max_length=20)  # certain | probable | new
-    reasons: list[str] = Field(sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    reasons: list[Any] = Field(sa_type=JSON_COLUMN)
     linked_at: datetime
 
 
@@ -75,8 +76,8 @@ class Department(Row, table=True):
     name: str = Field(max_length=200)
     name_zh: str = Field(default="", max_length=200)
     parent_code: str | None = Field(default=None, max_length=40)
-    duties: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
-    areas: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    duties: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)
+    areas: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)
     calendar_code: str = Field(default="default", max_length=40)
     email: str = Field(default="", max_length=320)
     is_fallback: bool = False
@@ -90,7 +91,7 @@ class Staff(Row, table=True):
     username: str = Field(max_length=80, unique=True)
     name: str = Field(default="", max_length=200)
     password_hash: str | None = Field(default=None, max_length=200)
-    role: Role = Field(sa_type=enum_column(Role))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=enum_column(Role))
     department_id: UUID | None = Field(default=None, foreign_key="department.id")
     security_level: int = 0
     language: str = Field(default="en", max_length=8)

@@ -23,7 +23,7 @@ class RoutingRule(SQLModel, table=True):
     position: int
     kind: str | None = Field(default=None, max_length=40)
     category_code: str | None = Field(default=None, max_length=40)
-    words: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
-    areas: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    words: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)
+    areas: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)
     department_code: str = Field(max_length=40)
-    co_handler_codes: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    co_handler_codes: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)

@@ -58,7 +58,8 @@ def choose_route(matter: Matter, rules: Sequence[Rule], departments: Sequence[De
     for rule in sorted(rules, key=lambda rule: rule.position):
         hits = _hits(matter, rule)
         if hits is not None:
-            return Route(rule.department, rule.co_handlers, ((mark("Rule %(rule)s matches: %(hits)s."), {"rule": rule.code, "hits": hits}),))
+            reason = (mark("Rule %(rule)s matches: %(hits)s."), {"rule": rule.code, "hits": hits})
+            return Route(rule.department, rule.co_handlers, (reason,))
     return _by_duties(matter, departments) or _fallback(departments)
 
 

@@ -108,7 +108,7 @@ class Page(HTMLParser):
 
 
 class Browser:
-    """Keeps cookies, follows redirects when told to, sends forms with their hidden fields."""
+    """Keeps cookies, sends forms with their hidden fields, follows redirects when told to."""
 
     def __init__(self, app: FastAPI, *, base_url: str, headers: dict[str, str]) -> None:
         self._app = app
@@ -116,21 +116,25 @@ class Browser:
         self._headers = headers
         self.cookies = httpx.Cookies()
 
-    def get(self, path: str, *, follow: bool = False) -> Page:
-        return self._ask("GET", path, follow=follow)
+    def get(self, path: str) -> Page:
+        return self._ask("GET", path)
 
-    def post(self, path: str, data: dict[str, str], *, follow: bool = False) -> Page:
-        return self._ask("POST", path, data=data, follow=follow)
+    def post(self, path: str, data: dict[str, str]) -> Page:
+        return self._ask("POST", path, data=data)
 
-    def send(self, page: Page, action: str, *, follow: bool = False, **typed: str) -> Page:
+    def send(self, page: Page, action: str, **typed: str) -> Page:
         """Send a form of a page with what a person typed into it."""
-        return self.post(action, page.form(action).fields | typed, follow=follow)
+        return self.post(action, page.form(action).fields | typed)
 
-    def _ask(self, method: str, path: str, *, follow: bool, data: dict[str, str] | None = None) -> Page:
+    def follow(self, page: Page) -> Page:
+        """Go where a page sends its reader."""
+        return self.get(page.headers["location"])
+
+    def _ask(self, method: str, path: str, *, data: dict[str, str] | None = None) -> Page:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(app=self._app)
             async with httpx.AsyncClient(
-                transport=transport, base_url=self._base_url, cookies=self.cookies, headers=self._headers, follow_redirects=follow
+                transport=transport, base_url=self._base_url, cookies=self.cookies, headers=self._headers
             ) as client:
                 response = await client.request(method, path, data=data)
                 self.cookies = client.cookies

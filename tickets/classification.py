@@ -41,9 +41,7 @@ def classify(
     reasons: list[Sentence] = [why]
     if category is not None:
         reasons.append((mark('The word "%(word)s" puts it into the category %(category)s.'), {"word": word, "category": category.code}))
-    return Classification(
-        kind, category.code if category else None, (category and category.urgency) or Urgency.NORMAL, tuple(reasons)
-    )
+    return Classification(kind, category.code if category else None, (category and category.urgency) or Urgency.NORMAL, tuple(reasons))
 
 
 def _best_category(text: str, categories: Sequence[CategoryFacts]) -> tuple[CategoryFacts | None, str]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from channels.contract import Channel
@@ -31,11 +31,11 @@ class Ticket(Row, table=True):
 
     number: str = Field(max_length=20, unique=True)
     lookup_code: str = Field(max_length=12)
-    kind: TicketKind = Field(sa_type=enum_column(TicketKind))  # type: ignore[call-overload]
-    urgency: Urgency = Field(default=Urgency.NORMAL, sa_type=enum_column(Urgency))  # type: ignore[call-overload]
-    confidentiality: Confidentiality = Field(default=Confidentiality.NORMAL, sa_type=enum_column(Confidentiality))  # type: ignore[call-overload]
-    state: TicketState = Field(default=TicketState.RECEIVED, sa_type=enum_column(TicketState))  # type: ignore[call-overload]
-    channel: Channel = Field(sa_type=enum_column(Channel))  # type: ignore[call-overload]
+    kind: TicketKind = Field(sa_type=enum_column(TicketKind))
+    urgency: Urgency = Field(default=Urgency.NORMAL, sa_type=enum_column(Urgency))
+    confidentiality: Confidentiality = Field(default=Confidentiality.NORMAL, sa_type=enum_column(Confidentiality))
+    state: TicketState = Field(default=TicketState.RECEIVED, sa_type=enum_column(TicketState))
+    channel: Channel = Field(sa_type=enum_column(Channel))
     subject: str = Field(default="", max_length=300)
     text: str = Field(default="", sa_type=TEXT_COLUMN)
     location: str = Field(default="", max_length=300)
@@ -51,10 +51,9 @@ class Ticket(Row, table=True):
     promised_at: datetime | None = None
     answered_at: datetime | None = None
     closed_at: datetime | None = None
-    answer: str | None = Field(default=None, sa_type=TEXT_COLUMN)  # type: ignore[call-overload]
+    answer: str | None = Field(default=None, sa_type=TEXT_COLUMN)
     redo_count: int = 0
     version: int = 1
-
 
 
 class TicketEvent(Row, table=True):
@@ -69,14 +68,14 @@ class TicketEvent(Row, table=True):
     __table_args__ = (Index("ix_ticket_event_timeline", "ticket_id", "id"),)
 
     ticket_id: UUID = Field(foreign_key="ticket.id")
-    kind: EventKind = Field(sa_type=enum_column(EventKind))  # type: ignore[call-overload]
+    kind: EventKind = Field(sa_type=enum_column(EventKind))
     at: datetime
     actor_kind: str = Field(max_length=20)
     actor_id: UUID | None = None
     contact_id: UUID | None = Field(default=None, index=True)
     text: str = Field(default="", sa_type=TEXT_COLUMN)
-    reasons: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
-    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    reasons: list[Any] = Field(default_factory=list, sa_type=JSON_COLUMN)
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)
 
 
 class PartRole(StrEnum):
@@ -101,7 +100,7 @@ class Assignment(Row, table=True):
 
     ticket_id: UUID = Field(foreign_key="ticket.id", index=True)
     department_id: UUID = Field(foreign_key="department.id")
-    role: PartRole = Field(sa_type=enum_column(PartRole))  # type: ignore[call-overload]
+    role: PartRole = Field(sa_type=enum_column(PartRole))
     assigned_at: datetime
     signed_at: datetime | None = None
     ended_at: datetime | None = None
@@ -118,7 +117,7 @@ class Promise(Row, table=True):
     given_at: datetime
     rule_code: str = Field(max_length=60)
     calendar_code: str = Field(max_length=40)
-    arithmetic: list[Any] = Field(sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    arithmetic: list[Any] = Field(sa_type=JSON_COLUMN)
 
 
 class Category(SQLModel, table=True):
@@ -130,7 +129,7 @@ class Category(SQLModel, table=True):
     parent_code: str | None = Field(default=None, max_length=40)
     name: str = Field(max_length=200)
     name_zh: str = Field(default="", max_length=200)
-    words: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)  # type: ignore[call-overload]
+    words: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)
     kind: str | None = Field(default=None, max_length=40)
     urgency: str | None = Field(default=None, max_length=40)
 

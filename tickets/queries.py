@@ -101,9 +101,7 @@ def promise_in_force(session: Session, ticket: Ticket) -> Promise | None:
 
 def facts_for_access(session: Session, ticket: Ticket) -> TicketFacts:
     """Return what `identity.access` must know of a ticket."""
-    parts = session.exec(
-        select(Assignment.department_id).where(col(Assignment.ticket_id) == ticket.id, col(Assignment.ended_at).is_(None))
-    )
+    parts = session.exec(select(Assignment.department_id).where(col(Assignment.ticket_id) == ticket.id, col(Assignment.ended_at).is_(None)))
     hidden = ticket.confidentiality is not Confidentiality.NORMAL
     return TicketFacts(frozenset(parts), ticket.confidentiality.security_level, identity_hidden=hidden)
 
@@ -124,7 +122,8 @@ def _line(session: Session, viewer: Actor, ticket: Ticket, name: str) -> TicketL
     departments = frozenset({ticket.lead_department_id} - {None}) | ({viewer.department_id} if viewer.department_id else frozenset())
     facts = TicketFacts(departments, ticket.confidentiality.security_level, ticket.confidentiality is not Confidentiality.NORMAL)  # type: ignore[arg-type]
     shown = name if may(viewer, Action.SEE_CITIZEN_NAME, facts) else masked_name(name)
-    is_overdue = ticket.promised_at is not None and ticket.answered_at is None and ticket.closed_at is None and ticket.promised_at < session.now
+    is_open = ticket.answered_at is None and ticket.closed_at is None
+    is_overdue = is_open and ticket.promised_at is not None and ticket.promised_at < session.now
     return TicketLine(
         ticket.id,
         ticket.number,

@@ -84,10 +84,8 @@ def channel_blocks(settings: Settings) -> dict[str, Block]:
     """Return the settings block of every door, defaults where settings.toml says nothing."""
     unknown = settings.channels.keys() - KINDS.keys()
     if unknown:
-        name = sorted(unknown)[0]
+        name = min(unknown)
         nearest = process.extractOne(name, KINDS)
         hint = f"; did you mean {nearest[0]!r}?" if nearest and nearest[1] >= 50 else ""
         raise SettingsError(f"nobody knows the block [channels.{name}]{hint}")
-    return {
-        name: parse_block(kind.settings, settings.channels.get(name, {}), where=f"[channels.{name}]") for name, kind in KINDS.items()
-    }
+    return {name: parse_block(kind.settings, settings.channels.get(name, {}), where=f"[channels.{name}]") for name, kind in KINDS.items()}

@@ -12,7 +12,7 @@ from hotline.own_packages import ForeignPackageError, require_own_packages
 class Reported(click.ClickException):
     """An error that is one sentence with its remedy."""
 
-    def show(self, file: object = None) -> None:
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
         click.echo(f"hotline: {self.message}", err=True)
 
 

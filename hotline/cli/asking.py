@@ -30,7 +30,7 @@ def tickets(settings_path: str | None, as_json: bool, limit: int) -> None:
     else:
         from hotline.listing import ticket_table
 
-        click.echo(ticket_table(records))
+        click.echo(ticket_table(records, database.settings.city.zone))
 
 
 @hotline.command()
@@ -73,9 +73,11 @@ def contacts(context: click.Context) -> None:
     with opened_database(context.obj) as database, database.read() as session:
         found = attention(session)
     for contact in found.contacts:
-        click.echo(f"{contact.receipt}  {contact.state:8} {contact.adapter:13} {contact.received_at:%Y-%m-%d %H:%M}Z  {contact.reason or ''}")
+        at = f"{contact.received_at:%Y-%m-%d %H:%M}Z"
+        click.echo(f"{contact.receipt}  {contact.state:8} {contact.adapter:13} {at}  {contact.reason or ''}")
     for raw in found.raw:
-        click.echo(f"{raw.id.hex[-8:].upper()}  {raw.state:8} {raw.adapter:13} {raw.received_at:%Y-%m-%d %H:%M}Z  {raw.reason or ''}")
+        at = f"{raw.received_at:%Y-%m-%d %H:%M}Z"
+        click.echo(f"{raw.id.hex[-8:].upper()}  {raw.state:8} {raw.adapter:13} {at}  {raw.reason or ''}")
     for message in found.messages:
         click.echo(f"{message.id.hex[-8:].upper()}  {message.state:8} to {message.channel:10} {message.last_error or ''}")
     if not (found.contacts or found.raw or found.messages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -14,6 +15,7 @@ from hotline.cli import Reported, hotline
 @click.pass_obj
 def serve(settings_path: str | None, no_jobs: bool) -> None:
     """Start the server: web pages, webhooks, the mail door and the job runner."""
+    from foundation.database import Nudge
     from foundation.logs import set_up_logs
     from foundation.settings import load_settings
     from hotline.office import open_office
@@ -21,10 +23,12 @@ def serve(settings_path: str | None, no_jobs: bool) -> None:
 
     settings = load_settings(settings_path)
     set_up_logs(settings.server.log_level, settings.server.log_format)
-    nudge = None
+    nudge: Nudge | None = None
     if no_jobs:
         _name_settings(settings_path)
-        from hotline.worker import nudge
+        from hotline import worker as celery_worker
+
+        nudge = celery_worker.nudge
     office = open_office(settings)
     try:
         run(office, with_jobs=not no_jobs, nudge=nudge)
@@ -96,4 +100,4 @@ def contact(settings_path: str | None, channel: str, sender: str, name: str, sub
 def _name_settings(settings_path: str | None) -> None:
     """Hand --settings on to Celery's processes, which read the environment."""
     if settings_path:
-        os.environ["HOTLINE_SETTINGS"] = os.path.abspath(settings_path)
+        os.environ["HOTLINE_SETTINGS"] = str(Path(settings_path).resolve())

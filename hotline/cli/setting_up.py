@@ -8,6 +8,8 @@ import click
 
 from hotline.cli import Reported, hotline
 
+ROLES = ["agent", "department", "revisitor", "manager", "administrator"]  # identity.access.Role, which --help need not import
+
 
 @hotline.group()
 def db() -> None:
@@ -72,7 +74,7 @@ def admin() -> None:
 
 @admin.command("create")
 @click.argument("username")
-@click.option("--role", type=click.Choice(["agent", "department", "revisitor", "manager", "administrator"]), default="administrator", show_default=True)
+@click.option("--role", type=click.Choice(ROLES), default="administrator", show_default=True)
 @click.option("--department", "department_code", default="", metavar="CODE", help="For the role department.")
 @click.option("--level", default=0, type=click.IntRange(0, 2), help="Security level: 1 sees hidden names, 2 also sealed tickets.")
 @click.option("--password", is_flag=True, help="Ask for a password; without it only a sign-in link is made.")
@@ -90,9 +92,7 @@ def create_command(settings_path: str | None, username: str, role: str, departme
         if department_code and department is None:
             raise Reported(f"there is no department with the code {department_code!r}; see: hotline import")
         try:
-            staff = create_staff(
-                session, username, role=Role(role), department=department, security_level=level, actor=who_runs_this()
-            )
+            staff = create_staff(session, username, role=Role(role), department=department, security_level=level, actor=who_runs_this())
             if chosen:
                 set_password(session, staff, chosen)
         except AccountError as error:

@@ -72,8 +72,8 @@ def _say_what_next(office: Office, serving: Serving, *, played: bool) -> None:
 What to open next
   the staff's ticket list    {base}/sign-in/{token}   (signs in once)
   report something           {base}/report
-  follow a ticket            {base}/track   with number {ticket.number if ticket else '-'} and code {ticket.lookup_code if ticket else '-'}
-  write a letter             to {office.doors.block('email').mailboxes[0]} by SMTP at {smtp}
+  follow a ticket            {base}/track   with number {ticket.number if ticket else "-"} and code {ticket.lookup_code if ticket else "-"}
+  write a letter             to {office.doors.block("email").mailboxes[0]} by SMTP at {smtp}
   in another terminal        .venv/bin/hotline tickets      .venv/bin/hotline channels      .venv/bin/hotline --help
   what is delivered          var/console/ (nothing leaves this machine)
 

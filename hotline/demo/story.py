@@ -102,17 +102,17 @@ class Story:
         await self._at(2, "16:00")
         await self._staff(cast.CHEN, self._answer("坑洼已填补，路面恢复通行。"))
         await self._at(3, "09:20")
-        await self._contact(street.write_letter(cast.WANG, "Re: 幸福路12号路灯不亮", "请问什么时候可以修好？", answers=self._last_letter_to(cast.WANG)))
+        asks = street.write_letter(cast.WANG, "Re: 幸福路12号路灯不亮", "请问什么时候可以修好？", answers=self._last_letter_to(cast.WANG))
+        await self._contact(asks)
 
     async def _today(self) -> None:
         now = SystemClock().now()
-        for minutes, contact in (
-            (9, lambda: self._street.text(cast.ZHAO, "小区门口的路灯和井盖都坏了，晚上走路很危险")),
-            (5, lambda: self._street.call(cast.SUN, "楼上漏水，自来水公司的电话一直打不通", wants_callback=True)),
-        ):
-            self._clock.set(now - timedelta(minutes=minutes))
-            await self._settle()
-            await self._contact(contact())
+        self._clock.set(now - timedelta(minutes=9))
+        await self._settle()
+        await self._contact(self._street.text(cast.ZHAO, "小区门口的路灯和井盖都坏了，晚上走路很危险"))
+        self._clock.set(now - timedelta(minutes=5))
+        await self._settle()
+        await self._contact(self._street.call(cast.SUN, "楼上漏水，自来水公司的电话一直打不通", wants_callback=True))
 
     # ── how it is played ──
 
@@ -158,8 +158,8 @@ class Story:
 
     def _last_letter_to(self, person: cast.Person) -> str:
         with self._street.office.database.read() as session:
-            question = select(OutboxMessage.message_id).where(col(OutboxMessage.to_value) == person.email).order_by(col(OutboxMessage.id).desc())
-            return session.exec(question).first() or ""
+            sent = select(OutboxMessage.message_id).where(col(OutboxMessage.to_value) == person.email)
+            return session.exec(sent.order_by(col(OutboxMessage.id).desc())).first() or ""
 
     def _working_days(self) -> list[date]:
         """Return the last working days before today, oldest first."""

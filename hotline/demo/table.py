@@ -30,7 +30,8 @@ class Table:
     def show_newest(self, *, after: datetime | None) -> None:
         """Print the ticket that the last contact stands on; one that joined an older ticket says so."""
         with self._database.read() as session:
-            event = session.exec(select(TicketEvent).where(col(TicketEvent.contact_id).is_not(None)).order_by(col(TicketEvent.id).desc())).first()
+            of_contacts = select(TicketEvent).where(col(TicketEvent.contact_id).is_not(None))
+            event = session.exec(of_contacts.order_by(col(TicketEvent.id).desc())).first()
             if event is not None:
                 self._show(session, session.get_one(Ticket, event.ticket_id), after)
 

@@ -34,7 +34,14 @@ class AccountError(Exception):
 
 
 def create_staff(
-    session: Session, username: str, *, role: Role, name: str = "", department: Department | None = None, security_level: int = 0, actor: str = "system"
+    session: Session,
+    username: str,
+    *,
+    role: Role,
+    name: str = "",
+    department: Department | None = None,
+    security_level: int = 0,
+    actor: str = "system",
 ) -> Staff:
     """Add an account without a password. Raises AccountError when the name is taken or a department is missing."""
     if session.exec(select(Staff).where(col(Staff.username) == username)).first():

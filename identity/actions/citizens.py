@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import update
@@ -32,8 +33,7 @@ def resolve_citizen(session: Session, contact_id: UUID, inbound: InboundContact)
     citizen_id = found.citizen_id or _create_citizen(session, inbound, found)
     for address in (inbound.sender, *inbound.also):
         _remember_address(session, citizen_id, address, inbound)
-    reasons = [list(reason) for reason in found.reasons]
-    store(session, ContactLink(contact_id=contact_id, citizen_id=citizen_id, grade=found.grade, reasons=reasons, linked_at=session.now))
+    _link(session, contact_id, citizen_id, found.grade, found.reasons)
     return citizen_id
 
 
@@ -41,7 +41,12 @@ def link_to_known(session: Session, contact_id: UUID, citizen_id: UUID, reason: 
     """Link a further step of a call to the citizen of its first step, and remember an address that was given in it."""
     for address in (also.sender, *also.also):
         _remember_address(session, citizen_id, address, also)
-    store(session, ContactLink(contact_id=contact_id, citizen_id=citizen_id, grade=Grade.PROBABLE, reasons=[list(reason)], linked_at=session.now))
+    _link(session, contact_id, citizen_id, Grade.PROBABLE, (reason,))
+
+
+def _link(session: Session, contact_id: UUID, citizen_id: UUID, grade: Grade, reasons: Sequence[Sentence]) -> None:
+    stored = [[text, dict(values)] for text, values in reasons]
+    store(session, ContactLink(contact_id=contact_id, citizen_id=citizen_id, grade=grade, reasons=stored, linked_at=session.now))
 
 
 def _holders(session: Session, address: Address) -> list[Holder]:

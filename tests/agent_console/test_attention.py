@@ -51,7 +51,7 @@ def test_an_agent_may_not_see_the_page(sign_in: SignIn) -> None:
 
 def test_an_administrator_tries_again_and_it_is_noted(site: Site, pending: Contact, sign_in: SignIn) -> None:
     browser = sign_in(Role.ADMINISTRATOR)
-    page = browser.send(browser.get("/attention"), f"/attention/contact/{pending.id}/retry", follow=True)
+    page = browser.follow(browser.send(browser.get("/attention"), f"/attention/contact/{pending.id}/retry"))
     assert "It is being tried again." in page.text
     with site.database.read() as session:
         work = session.exec(select(DueWork).where(DueWork.subject_id == pending.id)).one()

@@ -106,7 +106,7 @@ def test_fetching_a_sign_in_link_does_not_spend_it(site: Site) -> None:
     preview = site.browser().get(path)
     assert "hotline_session" not in preview.headers["set-cookie"]
     browser = site.browser()
-    assert browser.send(browser.get(path), path, follow=True).status == 200
+    assert browser.follow(browser.send(browser.get(path), path)).status == 200
     assert browser.get("/").status == 200
 
 
@@ -147,4 +147,4 @@ def test_the_pages_speak_the_language_of_the_account_until_the_switch_says_other
     _type(browser, "wang", PASSWORD)
     page = browser.get("/")
     assert "工单" in page.text
-    assert "There are no tickets yet" in browser.send(page, "/language", language="en", follow=True).text
+    assert "There are no tickets yet" in browser.follow(browser.send(page, "/language", language="en")).text

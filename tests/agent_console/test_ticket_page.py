@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from channels.contract import Channel
+from channels.contract import AddressKind, Channel, Purpose
 from channels.models import MessageState, OutboxMessage
 from identity.access import SYSTEM, Role
 from identity.models import Department
@@ -32,7 +32,7 @@ def test_the_arithmetic_of_the_promise_in_force_stands_once(ticket: Ticket, sign
 
 def test_every_sentence_of_the_page_is_said_in_chinese_too(ticket: Ticket, sign_in: SignIn) -> None:
     browser = sign_in(Role.AGENT)
-    page = browser.send(browser.get(f"/tickets/{ticket.number}"), "/language", language="zh", follow=True)
+    page = browser.follow(browser.send(browser.get(f"/tickets/{ticket.number}"), "/language", language="zh"))
     assert "派单至路灯管理处" in page.text
     assert "个工作日" in page.text
     assert "此联系方式首次出现。" in page.text
@@ -85,9 +85,9 @@ def _store_message(site: Site, ticket: Ticket) -> None:
         session.add(
             OutboxMessage(
                 channel=Channel.SMS,
-                to_kind="phone",
+                to_kind=AddressKind.PHONE,
                 to_value="+8613800001111",
-                purpose="acknowledgement",
+                purpose=Purpose.ACKNOWLEDGEMENT,
                 text="We have it.",
                 ticket_id=ticket.id,
                 state=MessageState.FAILED,

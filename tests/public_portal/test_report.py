@@ -155,7 +155,7 @@ def test_the_form_speaks_the_language_of_the_browser(site: Site) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_switch_changes_the_language_and_goes_back(site: Site) -> None:
     browser = site.browser()
-    page = browser.send(browser.get("/track"), "/language", language="zh", follow=True)
+    page = browser.follow(browser.send(browser.get("/track"), "/language", language="zh"))
     assert page.response.url.path == "/track"
     assert "查询码" in page.text
 

@@ -80,6 +80,7 @@ class _Conversation:
         verb, _, argument = line.partition(" ")
         match verb.upper():
             case "EHLO":
+                self._say("250-sink.test")
                 for extension in self._sink.extensions:
                     self._say(f"250-{extension}")
                 self._say("250 HELP")

@@ -82,10 +82,12 @@ def _take(session: Session, contact: Contact, inbound: InboundContact, *, may_as
 
 
 def _add_call_step(session: Session, ticket: Ticket, contact: Contact, inbound: InboundContact) -> None:
-    step = {ContactKind.CALL_WORDS: append if ticket.text else describe, ContactKind.CALL_BACK: request_callback, ContactKind.CALL_ENDED: end_call}
-    step.get(inbound.kind, append)(
-        session, ticket, inbound, contact_id=contact.id, actor=_citizen(ticket.citizen_id), reason=SAME_CALL
-    )
+    step = {
+        ContactKind.CALL_WORDS: append if ticket.text else describe,
+        ContactKind.CALL_BACK: request_callback,
+        ContactKind.CALL_ENDED: end_call,
+    }
+    step.get(inbound.kind, append)(session, ticket, inbound, contact_id=contact.id, actor=_citizen(ticket.citizen_id), reason=SAME_CALL)
 
 
 def _choose_and_put(session: Session, contact: Contact, inbound: InboundContact, citizen_id: UUID, *, may_ask: bool) -> Ticket | None:
@@ -134,9 +136,7 @@ def _ask_which(session: Session, contact: Contact, inbound: InboundContact, deci
         "You have several open tickets:\n%(tickets)s\nWhich one is your message about? Answer with its number, or with 0 for a new matter.",
         tickets=lines,
     )
-    queue_message(
-        session, channel=inbound.channel, to=inbound.sender, purpose=Purpose.QUESTION, subject="", text=text, language=language
-    )
+    queue_message(session, channel=inbound.channel, to=inbound.sender, purpose=Purpose.QUESTION, subject="", text=text, language=language)
     inbox.settle(session, contact, ContactState.WAITING, reason=decision.reason[0])
     hours = timedelta(hours=session.settings.tickets.ask_which_hours)
     inbox.try_again(session, contact, due_at=session.now + hours, payload={"may_ask": False})

@@ -54,9 +54,8 @@ def assign(
 def sign(session: Session, ticket: Ticket, *, actor: Actor) -> TicketEvent:
     """Confirm that the department owns the ticket (签收)."""
     require(actor, Action.HANDLE_TICKET, facts_for_access(session, ticket))
-    lead = session.exec(
-        select(Assignment).where(col(Assignment.ticket_id) == ticket.id, col(Assignment.ended_at).is_(None), col(Assignment.role) == PartRole.LEAD)
-    ).one()
+    in_force = (col(Assignment.ticket_id) == ticket.id, col(Assignment.ended_at).is_(None))
+    lead = session.exec(select(Assignment).where(*in_force, col(Assignment.role) == PartRole.LEAD)).one()
     lead.signed_at = session.now
     session.add(lead)
     session.flush()

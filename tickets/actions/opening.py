@@ -48,15 +48,11 @@ def open_ticket(session: Session, inbound: InboundContact, citizen_id: UUID, *, 
     store(session, ticket)
     make_transient_to_detached(ticket)
     data = {"channel": str(inbound.channel), "is_machine": inbound.is_machine, "message_id": str(inbound.details.get("message_id", ""))}
-    write_event(
-        session, ticket.id, EventKind.OPENED, actor=actor, contact_id=contact_id, reasons=(reason, *found.reasons), data=data
-    )
+    write_event(session, ticket.id, EventKind.OPENED, actor=actor, contact_id=contact_id, reasons=(reason, *found.reasons), data=data)
     return ticket
 
 
-def append(
-    session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence
-) -> TicketEvent:
+def append(session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence) -> TicketEvent:
     """Add a further contact of the citizen to a ticket."""
     change(session, ticket)
     data = {"channel": str(inbound.channel), "subject": inbound.subject[:300], "is_machine": inbound.is_machine}
@@ -65,9 +61,7 @@ def append(
     )
 
 
-def describe(
-    session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence
-) -> TicketEvent:
+def describe(session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence) -> TicketEvent:
     """Store a caller's first words: only now it is known what the matter is."""
     found = _classified(session, inbound.text, "")
     change(
@@ -93,9 +87,7 @@ def request_callback(
     return write_event(session, ticket.id, EventKind.CALLBACK_REQUESTED, actor=actor, contact_id=contact_id, reasons=(reason,), data=data)
 
 
-def end_call(
-    session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence
-) -> TicketEvent:
+def end_call(session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence) -> TicketEvent:
     """Note that the line is down, and whether anything was said before."""
     change(session, ticket)
     data: dict[str, Any] = {"was_described": bool(ticket.text), "number": inbound.sender.value}

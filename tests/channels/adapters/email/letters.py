@@ -41,7 +41,8 @@ RAW_SUBJECT = letter("Subject: 路灯坏了".encode("gb18030"), b"Content-Type: 
 ALTERNATIVE = letter(
     b"Subject: Lamp",
     b'Content-Type: multipart/alternative; boundary="b"',
-    body=b"--b\r\nContent-Type: text/plain\r\n\r\nthe plain one\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>the <b>other</b></p>\r\n--b--\r\n",
+    body=b"--b\r\nContent-Type: text/plain\r\n\r\nthe plain one\r\n"
+    b"--b\r\nContent-Type: text/html\r\n\r\n<p>the <b>other</b></p>\r\n--b--\r\n",
 )
 
 ATTACHMENT = letter(
@@ -62,7 +63,8 @@ ATTACHMENT = letter(
 BOUNCE = letter(
     b"Subject: Undelivered Mail",
     b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"',
-    body=b"--b\r\nContent-Type: text/plain\r\n\r\nno such user\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n--b--\r\n",
+    body=b"--b\r\nContent-Type: text/plain\r\n\r\nno such user\r\n"
+    b"--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n--b--\r\n",
 )
 
 

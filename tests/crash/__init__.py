@@ -1,0 +1,1 @@
+"""What stays when a process is killed in the middle of its work."""
