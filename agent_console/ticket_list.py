@@ -8,10 +8,10 @@ from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-import followup.queries
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
+import followup.queries
 import identity.queries
 import tickets.queries
 from agent_console.visits import StaffRoute, Visitor, answer, database_of, signed_in

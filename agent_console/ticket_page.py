@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import followup.queries
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 import channels.queries
+import followup.queries
 import identity.queries
 import tickets.queries
 from agent_console.visits import NotFoundError, StaffRoute, Visitor, answer, database_of, settings_of, signed_in
@@ -76,8 +76,6 @@ class PromiseView:
 
     promised_at: datetime
     given_at: datetime
-    rule_code: str
-    calendar_code: str
     arithmetic: list[str]
     is_overdue: bool
 
@@ -129,7 +127,7 @@ def _citizen_name(session: Session, ticket: Ticket, actor: Actor, access: Ticket
 def _promise_view(promise: Promise, ticket: Ticket, language: str, now: datetime) -> PromiseView:
     is_overdue = ticket.answered_at is None and ticket.closed_at is None and promise.promised_at < now
     arithmetic = reasons_in(language, promise.arithmetic)
-    return PromiseView(promise.promised_at, promise.given_at, promise.rule_code, promise.calendar_code, arithmetic, is_overdue)
+    return PromiseView(promise.promised_at, promise.given_at, arithmetic, is_overdue)
 
 
 def _timeline(

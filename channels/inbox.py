@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import inspect, update
+from sqlalchemy import bindparam, inspect, update
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import col, select
 
 from channels.contract import Address, AddressKind, Attachment, Channel, ContactKind, InboundContact, RawRequest, Verification
 from channels.models import Contact, ContactState, RawContact, RawState
 from foundation.database import Session
-from foundation.tables import store
+from foundation.prepared import Prepared, store
 from foundation.work import Lane, enqueue
 
 ACCEPT_CONTACT = "accept_contact"  # the kind of work that tries a kept contact again
 MAX_EXTERNAL_ID = 200
+
+_FIND = Prepared(
+    select(Contact.id).where(
+        col(Contact.adapter) == bindparam("adapter"),
+        col(Contact.kind) == bindparam("kind"),
+        col(Contact.external_id) == bindparam("external_id"),
+    )
+)
+_NESTED_FIELDS = frozenset({"sender", "also", "refers_to", "attachments", "details", "occurred_at"})
+_PLAIN_FIELDS = tuple(field.name for field in fields(InboundContact) if field.name not in _NESTED_FIELDS)
 
 
 def contact_lock_key(inbound: InboundContact) -> str:
@@ -57,13 +67,8 @@ def envelope_of(request: RawRequest) -> dict[str, Any]:
 
 def find(session: Session, inbound: InboundContact) -> Contact | None:
     """Return the contact that stands under this one's key, None when it comes for the first time."""
-    return session.exec(
-        select(Contact).where(
-            col(Contact.adapter) == inbound.adapter,
-            col(Contact.kind) == inbound.kind,
-            col(Contact.external_id) == inbound.external_id[:MAX_EXTERNAL_ID],
-        )
-    ).first()
+    found = _FIND.rows(session, {"adapter": inbound.adapter, "kind": inbound.kind, "external_id": inbound.external_id[:MAX_EXTERNAL_ID]})
+    return session.get(Contact, found[0][0]) if found else None
 
 
 def count_repeat(session: Session, contact: Contact) -> None:
@@ -96,7 +101,7 @@ def new_contact(raw_contact_id: UUID, inbound: InboundContact, *, received_at: d
 def settle(session: Session, contact: Contact, state: ContactState, *, ticket_id: UUID | None = None, reason: str | None = None) -> None:
     """Store what became of a contact, whether it is new or stands already."""
     contact.state, contact.ticket_id, contact.reason = state, ticket_id, reason
-    if not inspect(contact).persistent and not inspect(contact).detached:
+    if inspect(contact).transient:
         store(session, contact)
         make_transient_to_detached(contact)
         return
@@ -106,7 +111,13 @@ def settle(session: Session, contact: Contact, state: ContactState, *, ticket_id
 
 def try_again(session: Session, contact: Contact, *, due_at: datetime | None = None, payload: dict[str, Any] | None = None) -> None:
     """Plan another try at a contact that stands pending or waits for the citizen's word."""
-    enqueue(session, ACCEPT_CONTACT, lane=Lane.INTAKE, subject_id=contact.id, due_at=due_at, payload=payload)
+    key = retry_key(contact.id)
+    enqueue(session, ACCEPT_CONTACT, lane=Lane.INTAKE, subject_id=contact.id, due_at=due_at, payload=payload, dedupe_key=key)
+
+
+def retry_key(contact_id: UUID) -> str:
+    """Return the key of the one retry that a contact can have."""
+    return f"{ACCEPT_CONTACT}:{contact_id}"
 
 
 def waiting_contacts(session: Session, contact_ids: Sequence[UUID]) -> list[Contact]:
@@ -117,9 +128,14 @@ def waiting_contacts(session: Session, contact_ids: Sequence[UUID]) -> list[Cont
 
 def to_json(inbound: InboundContact) -> dict[str, Any]:
     """Return a contact as JSON values, for `from_json`."""
-    values = asdict(inbound)
-    values["occurred_at"] = inbound.occurred_at.isoformat() if inbound.occurred_at else None
-    return values
+    return {name: getattr(inbound, name) for name in _PLAIN_FIELDS} | {
+        "sender": _address_json(inbound.sender),
+        "also": [_address_json(one) for one in inbound.also],
+        "refers_to": list(inbound.refers_to),
+        "attachments": [asdict(one) for one in inbound.attachments],
+        "details": dict(inbound.details),
+        "occurred_at": inbound.occurred_at.isoformat() if inbound.occurred_at else None,
+    }
 
 
 def from_json(values: dict[str, Any]) -> InboundContact:
@@ -137,6 +153,10 @@ def from_json(values: dict[str, Any]) -> InboundContact:
             "occurred_at": datetime.fromisoformat(plain["occurred_at"]) if plain["occurred_at"] else None,
         }
     )
+
+
+def _address_json(address: Address) -> dict[str, str]:
+    return {"kind": address.kind, "value": address.value, "verified_by": address.verified_by}
 
 
 def _address(values: dict[str, Any]) -> Address:

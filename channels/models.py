@@ -55,16 +55,19 @@ class Contact(Row, table=True):
     __tablename__ = "contact"
     __table_args__ = (
         UniqueConstraint("adapter", "kind", "external_id"),
+        Index(
+            "ix_contact_conversation", "conversation", sqlite_where=text("conversation <> ''"), postgresql_where=text("conversation <> ''")
+        ),
         Index("ix_contact_open", "state", sqlite_where=text("state <> 'accepted'"), postgresql_where=text("state <> 'accepted'")),
     )
 
-    raw_contact_id: UUID = Field(foreign_key="raw_contact.id", index=True)
+    raw_contact_id: UUID = Field(foreign_key="raw_contact.id")
     adapter: str = Field(max_length=40)
     channel: Channel = Field(sa_type=enum_column(Channel))
     kind: ContactKind = Field(sa_type=enum_column(ContactKind))
     external_id: str = Field(max_length=200)
     receipt: str = Field(max_length=20)
-    conversation: str = Field(default="", max_length=200, index=True)
+    conversation: str = Field(default="", max_length=200)
     received_at: datetime
     state: ContactState = Field(default=ContactState.PENDING, sa_type=enum_column(ContactState))
     reason: str | None = Field(default=None, sa_type=TEXT_COLUMN)
@@ -91,6 +94,12 @@ class OutboxMessage(Row, table=True):
         Index("ix_outbox_message_state", "state", sqlite_where=text("state <> 'sent'"), postgresql_where=text("state <> 'sent'")),
         Index("ix_outbox_message_to", "to_value", "queued_at"),
         Index(
+            "ix_outbox_message_message_id",
+            "message_id",
+            sqlite_where=text("message_id <> ''"),
+            postgresql_where=text("message_id <> ''"),
+        ),
+        Index(
             "uq_outbox_message_acknowledgement",
             "ticket_id",
             unique=True,
@@ -111,8 +120,8 @@ class OutboxMessage(Row, table=True):
     queued_at: datetime
     sent_at: datetime | None = None
     sent_by: str | None = Field(default=None, max_length=40)  # the adapter's name
-    provider_id: str | None = Field(default=None, max_length=200, index=True)
-    message_id: str = Field(default="", max_length=250, index=True)
+    provider_id: str | None = Field(default=None, max_length=200)
+    message_id: str = Field(default="", max_length=250)
     reply_token: str = Field(default="", max_length=100)
     in_reply_to: list[str] = Field(default_factory=list, sa_type=JSON_COLUMN)
     mailbox: str = Field(default="", max_length=320)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
 
 from channels.contract import (
@@ -24,7 +24,7 @@ from channels.contract import (
 )
 from channels.models import MessageState, OutboxMessage
 from foundation.database import Session
-from foundation.tables import store
+from foundation.prepared import Prepared, store
 from foundation.work import Lane, enqueue
 
 SEND_MESSAGE = "send_message"
@@ -36,6 +36,15 @@ STATE_AFTER: dict[type[SendError], MessageState] = {
     UnreachableError: MessageState.UNREACHABLE,
     UnknownOutcomeError: MessageState.UNKNOWN,
 }
+
+
+_SENT_LATELY = Prepared(
+    select(func.count()).where(
+        col(OutboxMessage.to_value) == bindparam("to"),
+        col(OutboxMessage.queued_at) > bindparam("since"),
+        col(OutboxMessage.purpose) == bindparam("purpose"),
+    )
+)
 
 
 def queue_message(
@@ -80,12 +89,7 @@ def queue_message(
 
 def sent_lately(session: Session, to: Address, purpose: Purpose, within: timedelta) -> int:
     """Return how many messages of this purpose went to an address within a span."""
-    question = select(func.count()).where(
-        col(OutboxMessage.to_value) == to.value,
-        col(OutboxMessage.queued_at) > session.now - within,
-        col(OutboxMessage.purpose) == purpose,
-    )
-    return session.exec(question).one()
+    return int(_SENT_LATELY.rows(session, {"to": to.value, "since": session.now - within, "purpose": purpose})[0][0])
 
 
 def begin_sending(session: Session, message_id: UUID) -> OutboundMessage | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, text, update
 from sqlmodel import col, select
 
 from channels.contract import Address, AddressKind, Channel, Purpose
 from channels.outbox import queue_message, sent_lately
+from followup.models import OPEN as OPEN_SQL
 from followup.models import Callback, Reminder, Revisit
 from followup.planning import FollowUpState, callback_window, is_content, reminder_due_at, revisit_due_at
 from foundation.calendars import DEFAULT_CALENDAR, calendar
 from foundation.database import Session
 from foundation.i18n import mark, say
-from foundation.tables import store
+from foundation.prepared import Prepared, store
 from foundation.work import Lane, enqueue
 from foundation.workdays import WorkCalendar
 from identity.access import SYSTEM, Actor
@@ -24,7 +26,7 @@ from identity.queries import departments
 from tickets import actions as tickets
 from tickets.lifecycle import TicketState
 from tickets.models import Ticket, TicketEvent
-from tickets.queries import promise_in_force
+from tickets.queries import promise_span
 
 CALLBACK_DUE = "callback_due"
 REVISIT_DUE = "revisit_due"
@@ -64,12 +66,13 @@ def tell_answer(session: Session, ticket: Ticket) -> None:
 
 def watch_promise(session: Session, ticket: Ticket) -> None:
     """Plan the reminder of the lead department; a later promise replaces the reminder of an earlier one."""
-    promise = promise_in_force(session, ticket)
+    promise = promise_span(session, ticket)
     if promise is None:
         raise tickets.PromiseMissingError(ticket.number)
+    promise_id, given_at, promised_at = promise
     _cancel(session, Reminder, ticket.id)
-    due_at = reminder_due_at(promise.given_at, promise.promised_at, session.settings.followup.remind_at_percent, _calendar(session, ticket))
-    reminder = Reminder(ticket_id=ticket.id, promise_id=promise.id, due_at=due_at)
+    due_at = reminder_due_at(given_at, promised_at, session.settings.followup.remind_at_percent, _calendar(session, ticket))
+    reminder = Reminder(ticket_id=ticket.id, promise_id=promise_id, due_at=due_at)
     store(session, reminder)
     enqueue(session, REMINDER_DUE, lane=Lane.FOLLOWUP, subject_id=reminder.id, due_at=due_at)
 
@@ -223,8 +226,14 @@ def _calendar(session: Session, ticket: Ticket) -> WorkCalendar:
 
 
 def _cancel(session: Session, model: type[Callback] | type[Revisit] | type[Reminder], ticket_id: UUID) -> None:
-    standing = update(model).where(col(model.ticket_id) == ticket_id, col(model.state).in_(OPEN))
-    session.execute(standing.values(state=FollowUpState.CANCELLED).execution_options(synchronize_session=False))
+    _cancel_open(model).run(session, {"of_ticket": ticket_id})
+
+
+@cache
+def _cancel_open(model: type[Callback] | type[Revisit] | type[Reminder]) -> Prepared:
+    is_open = text(f"{model.__tablename__}.{OPEN_SQL}")
+    standing = update(model).where(col(model.ticket_id) == bindparam("of_ticket"), is_open)
+    return Prepared(standing.values(state=FollowUpState.CANCELLED))
 
 
 def _open_now(model: type[Callback] | type[Revisit], row_id: UUID) -> Any:

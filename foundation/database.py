@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import sqlmodel
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError
 
 from foundation.clock import Clock
@@ -33,9 +34,44 @@ class Session(sqlmodel.Session):
     lanes: set[str]  # lanes of work that became due in this transaction; nudged after the commit
     idle_kinds: frozenset[str]  # kinds of work for which this installation does nothing
 
+    open_steps = 0  # blocks of `savepoint` that are open
+    _begins_nested = False
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write what changed; in a step under SQLAlchemy's own savepoint, since it ends the transaction when a row is refused."""
+        if self._begins_nested:
+            return  # nothing goes out before that savepoint stands
+        if not self.open_steps or not (self.new or self.dirty or self.deleted):
+            return super().flush(objects)
+        self._begins_nested = True
+        try:
+            nested = self.begin_nested()
+        finally:
+            self._begins_nested = False
+        with nested:
+            super().flush(objects)
+
+    @cached_property
+    def open_connection(self) -> Connection:
+        """Return the connection of this transaction; a session of ours lives for one."""
+        return self.connection()
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        return self.open_connection.dialect
+
+    @cached_property
+    def _cursor(self) -> Any:
+        return self.open_connection.connection.cursor()
+
+    def execute_on_driver(self, statement: str, parameters: Any = ()) -> Any:
+        """Execute in this transaction, past SQLAlchemy; return the driver's cursor, which the next statement uses again."""
+        self._cursor.execute(statement, parameters)
+        return self._cursor
+
     @property
     def is_postgresql(self) -> bool:
-        return self.get_bind().dialect.name == "postgresql"
+        return self.dialect.name == "postgresql"
 
 
 class Database:
@@ -93,6 +129,30 @@ def _wake_nobody(_lanes: frozenset[str]) -> None:
     """Until a runner or Celery is named, the sweep alone finds what is due."""
 
 
+@contextmanager
+def savepoint(session: Session) -> Iterator[None]:
+    """Undo what is written in this block when it raises, and only that; the transaction goes on.
+
+    Lighter than `Session.begin_nested`, which copies the session's state: objects that the block changed are read anew.
+    """
+    session.flush()  # what was written before the block is not the block's to lose
+    session.execute_on_driver("SAVEPOINT step")
+    session.open_steps += 1
+    try:
+        yield
+        session.flush()
+    except BaseException:
+        for added in list(session.new):
+            session.expunge(added)
+        session.expire_all()
+        session.execute_on_driver("ROLLBACK TO SAVEPOINT step")
+        session.execute_on_driver("RELEASE SAVEPOINT step")
+        raise
+    finally:
+        session.open_steps -= 1
+    session.execute_on_driver("RELEASE SAVEPOINT step")
+
+
 def parse_url(url: str) -> URL:
     """Return the database's URL, or raise SettingsError that says which ones are served."""
     try:
@@ -112,20 +172,34 @@ def open_engine(url: URL, *, pool_size: int = 10) -> Engine:
     """Return an engine set up so that an acknowledged row survives a power cut."""
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, pool_size)
-    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True)
 
 
 def _open_sqlite(url: URL, pool_size: int) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False})
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "hide_parameters": True}
+    engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, **options)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         # Without this the driver begins a transaction only at the first write, and a SELECT before it reads an older state.
         connection.isolation_level = None
-        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-8192",  # KiB for each connection
+            "wal_autocheckpoint=4000",  # pages: a page that many commits touch is copied once
+        ):
             connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "checkin")
+    def _end(connection: Any, _record: Any) -> None:
+        # A COMMIT that fails leaves SQLite's transaction open, and SQLAlchemy takes it for ended: it would lock everybody out.
+        if connection is not None and connection.in_transaction:
+            connection.rollback()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -150,5 +224,7 @@ def lock(session: Session, keys: Iterable[str]) -> None:
 def next_serial(session: Session, name: str) -> int:
     """Return the next number of a counter. Numbers are unique and rise; a rolled-back one may be missing."""
     if session.is_postgresql:
-        return int(session.execute(text("select nextval(:name)"), {"name": f"serial_{name}"}).scalar_one())
-    return int(session.execute(text("update serial set value = value + 1 where name = :name returning value"), {"name": name}).scalar_one())
+        found = session.execute_on_driver("select nextval(%s)", (f"serial_{name}",))
+    else:
+        found = session.execute_on_driver("update serial set value = value + 1 where name = ? returning value", (name,))
+    return int(found.fetchone()[0])

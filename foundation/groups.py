@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from foundation.database import Database, Session, lock
+from foundation.database import Database, Session, lock, savepoint
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -40,6 +40,7 @@ class GroupWriter:
         self._group_size = group_size
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._is_closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="group-writer", daemon=True)
         self._thread.start()
 
@@ -50,16 +51,19 @@ class GroupWriter:
         keys     held for the transaction, see `foundation.database.lock`
         """
         result: Future[T] = Future()
-        if self._is_closed:
-            result.set_exception(WriterClosedError())
-            return result
-        self._queue.put(_Waiting(write, tuple(keys), result))
+        result.set_running_or_notify_cancel()  # whoever gives up waiting cannot cancel it: the answer of a write always has a taker
+        with self._closing:
+            if self._is_closed:
+                result.set_exception(WriterClosedError())
+            else:
+                self._queue.put(_Waiting(write, tuple(keys), result))
         return result
 
     def close(self) -> None:
         """Finish what waits, then stop."""
-        self._is_closed = True
-        self._queue.put(None)
+        with self._closing:  # nothing is put behind the end
+            self._is_closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -107,12 +111,10 @@ class GroupWriter:
         with self._database.write() as session:
             lock(session, [key for waiting in group for key in waiting.keys])
             for waiting in group:
-                savepoint = session.begin_nested()
                 try:
-                    value = waiting.write(session)
-                    savepoint.commit()
+                    with savepoint(session):
+                        value = waiting.write(session)
                 except Exception as error:  # noqa: BLE001 - it fails this one alone
-                    savepoint.rollback()
                     log.error("group_member_failed", error=type(error).__name__)
                     answers.append((None, error))
                 else:

@@ -36,7 +36,7 @@ class DueWork(Row, table=True):
 
     kind: str = Field(max_length=60)
     lane: str = Field(max_length=20)
-    subject_id: UUID | None = Field(default=None, index=True)
+    subject_id: UUID | None = None
     payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_COLUMN)
     state: WorkState = Field(default=WorkState.DUE, sa_type=enum_column(WorkState))
     due_at: datetime

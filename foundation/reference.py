@@ -48,5 +48,6 @@ def changed(session: Session) -> None:
 def _version(session: Session) -> int:
     seen = session.info.get(_SEEN)
     if seen is None:
-        seen = session.info[_SEEN] = int(session.execute(text("select value from reference_version")).scalar_one())
+        found = session.execute_on_driver("select value from reference_version")
+        seen = session.info[_SEEN] = int(found.fetchone()[0])
     return int(seen)

@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Enum, Insert, LargeBinary, Table, Text, inspect
+from sqlalchemy import JSON, Enum, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, Session, SQLModel
+from sqlmodel import Field, SQLModel
 
 from foundation.ids import new_id
 
@@ -65,24 +65,3 @@ def _defaults(model: type[SQLModel]) -> tuple[dict[str, Any], dict[str, Callable
     constants = {name: field.default for name, field in fields.items() if field.default_factory is None and not field.is_required()}
     factories: dict[str, Any] = {name: field.default_factory for name, field in fields.items() if field.default_factory is not None}
     return constants, factories
-
-
-def store(session: Session, *rows: SQLModel) -> None:
-    """Insert rows now, in this order, for tables that every contact writes to.
-
-    The session's own `add` sorts, tracks and flushes; that costs five times as much a row (docs/decisions/0004-speed.md). A stored
-    row is not tracked: a later change to it is not written.
-    """
-    for row in rows:
-        session.connection().execute(_insert(type(row)), {name: getattr(row, name) for name in _column_names(type(row))})
-
-
-@cache
-def _insert(model: type[SQLModel]) -> Insert:
-    table: Table = inspect(model).local_table
-    return table.insert()
-
-
-@cache
-def _column_names(model: type[SQLModel]) -> tuple[str, ...]:
-    return tuple(column.name for column in inspect(model).local_table.columns)

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from foundation.database import Session
 from foundation.models import DueWork, WorkState
-from foundation.tables import store
+from foundation.prepared import store
 
 
 class Lane(StrEnum):

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlmodel import col, select
 
 from channels import inbox
 from channels.models import Contact
 from channels.outbox import SEND_MESSAGE
 from followup import actions as followup
-from foundation.database import Session, lock
+from foundation.database import Session, lock, savepoint
 from foundation.models import DueWork
 from foundation.work import Lane
 from hotline.alarms import raise_alarm
@@ -43,10 +44,12 @@ class InTransaction:
     """Work that only touches the database: many of a kind in one transaction, each in a savepoint.
 
     out_of_tries   what happens to its subject when the last try has failed
+    guards_itself  it has savepoints of its own and raises only when nothing was written
     """
 
     run: Callable[[Session, DueWork], Again | None]
     out_of_tries: Callable[[Session, DueWork, str], None] | None = None
+    guards_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +77,24 @@ def react(session: Session, work: DueWork) -> Again | None:
         name = reaction.__name__
         if name in done:
             continue
-        savepoint = session.begin_nested()
         try:
-            reaction(session, ticket, event)
-            savepoint.commit()
+            with savepoint(session):
+                reaction(session, ticket, event)
             done.append(name)
         except Exception as error:
-            savepoint.rollback()
-            session.refresh(ticket)
             log.exception("reaction_failed", reaction=name, event=str(event.id), ticket=str(ticket.id))
             failures.append(f"{name}: {type(error).__name__}: {error}")
     return Again("; ".join(failures), {"done": done}) if failures else None
+
+
+def read_ahead(session: Session, works: Sequence[DueWork]) -> list[object]:
+    """Read what the reactions of a batch are about in two questions; the session has it for as long as the result is held."""
+    event_ids = [work.subject_id for work in works if getattr(JOBS[work.kind], "run", None) is react]
+    if not event_ids:
+        return []
+    events = list(session.exec(select(TicketEvent).where(col(TicketEvent.id).in_(event_ids))))
+    tickets_of_them = session.exec(select(Ticket).where(col(Ticket.id).in_({event.ticket_id for event in events})))
+    return [*events, *tickets_of_them]
 
 
 def accept_contact_again(session: Session, work: DueWork) -> Again | None:
@@ -110,7 +120,7 @@ def _about(verb: Callable[[Session, UUID], Any]) -> Callable[[Session, DueWork],
 
 
 JOBS: dict[str, InTransaction | OnItsOwn] = {
-    **{reaction_kind(kind): InTransaction(react) for kind in REACTIONS},
+    **{reaction_kind(kind): InTransaction(react, guards_itself=True) for kind in REACTIONS},
     inbox.ACCEPT_CONTACT: InTransaction(accept_contact_again, out_of_tries=set_contact_aside),
     ACCEPT_LETTER: OnItsOwn(accept_letters, many=50),
     SEND_MESSAGE: OnItsOwn(send_messages, many=10),

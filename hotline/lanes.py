@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import structlog
 
-from foundation.database import Session
+from foundation.database import Session, savepoint
 from foundation.models import DueWork, WorkState
 from foundation.work import Lane, LeaseLostError, claim, finish, postpone, sweep
-from hotline.jobs import JOBS, MANY, Again, InTransaction, OnItsOwn
+from hotline.jobs import JOBS, MANY, Again, InTransaction, OnItsOwn, read_ahead
 from hotline.office import Office
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,9 @@ def _run_together(office: Office, works: Sequence[DueWork]) -> None:
     """Do many rows in one transaction; when the transaction itself fails, each alone, so that one cannot fail the others."""
     try:
         with office.database.write() as session:
+            held = read_ahead(session, works)
             finish(session, [work for work in works if _do(session, work)])
+            del held
     except LeaseLostError:
         if len(works) > 1:
             _run_each(office, works)
@@ -66,12 +69,10 @@ def _do(session: Session, work: DueWork) -> bool:
     """Do one row in its savepoint; return whether it is finished, else it is planned anew."""
     job = JOBS[work.kind]
     assert isinstance(job, InTransaction)
-    savepoint = session.begin_nested()
     try:
-        again = job.run(session, work)
-        savepoint.commit()
+        with nullcontext() if job.guards_itself else savepoint(session):
+            again = job.run(session, work)
     except Exception as error:
-        savepoint.rollback()
         log.exception("work_failed", work=str(work.id), kind=work.kind)
         again = Again(f"{type(error).__name__}: {error}", work.payload)
     if again is not None:

@@ -13,7 +13,7 @@ from channels.outbox import retry_message
 from foundation import audit
 from foundation.database import Session
 from foundation.models import DueWork
-from foundation.work import Lane, enqueue, revive
+from foundation.work import Lane, revive
 
 RETRY_KINDS = frozenset({"contact", "message", "work"})
 
@@ -41,11 +41,9 @@ def _retry_contact(session: Session, contact_id: UUID) -> bool:
     contact = session.get(Contact, contact_id)
     if contact is None or contact.state not in {ContactState.PENDING, ContactState.DEAD}:
         return False
-    planned = session.exec(
-        select(DueWork).where(col(DueWork.subject_id) == contact_id, col(DueWork.kind) == inbox.ACCEPT_CONTACT).limit(1)
-    ).first()
+    planned = session.exec(select(DueWork).where(col(DueWork.dedupe_key) == inbox.retry_key(contact_id))).first()
     if planned is None:
-        enqueue(session, inbox.ACCEPT_CONTACT, lane=Lane.INTAKE, subject_id=contact_id)
+        inbox.try_again(session, contact)
         return True
     if not revive(session, planned.id):
         soon = update(DueWork).where(col(DueWork.id) == planned.id).values(due_at=session.now)

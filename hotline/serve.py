@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -68,6 +69,10 @@ class _Server:
             office.database.nudge = nudge
 
     async def run(self, play: Play | None) -> None:
+        # What is loaded by now stays: the collector need not look at it again with every few hundred contacts.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         listening = _listen(self._office.settings.server.host, self._office.settings.server.port)
         http = _Uvicorn(self._config())
         door = self._mail_door()

@@ -20,15 +20,16 @@ class ReportForm:
     """The fields as they were typed; `form_id` is the same however often one form is sent."""
 
     form_id: str
+    text: str = ""
+    location: str = ""
+    subject: str = ""
+    kind: str = ""
     name: str = ""
     phone: str = ""
     email: str = ""
-    kind: str = ""
-    subject: str = ""
-    text: str = ""
-    location: str = ""
 
 
+# in the order of the form
 FIELDS = tuple(name for name in ReportForm.__dataclass_fields__ if name != "form_id")
 
 

@@ -194,6 +194,11 @@ class Server(Process):
         super().__init__(process, installation.folder / "server.log")
         self.installation = installation
 
+    def kill(self) -> None:
+        """End the server alone with SIGKILL; the process that reads its letters must notice by itself."""
+        self.process.kill()
+        self.process.wait()
+
     def wait_until_ready(self) -> None:
         wait_until(self._is_ready, "the server is ready", seconds=START_SECONDS)
 

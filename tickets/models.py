@@ -45,7 +45,7 @@ class Ticket(Row, table=True):
     reply_kind: str = Field(default="none", max_length=20)
     reply_to: str = Field(default="", max_length=320)
     mailbox: str = Field(default="", max_length=320)
-    lead_department_id: UUID | None = Field(default=None, foreign_key="department.id", index=True)
+    lead_department_id: UUID | None = Field(default=None, foreign_key="department.id")
     opened_at: datetime = Field(index=True)
     last_activity_at: datetime
     promised_at: datetime | None = None

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, false, or_, text, true
+from sqlalchemy import and_, bindparam, false, or_, text, true
 from sqlmodel import col, select
 
 from channels.contract import Channel, ContactKind, InboundContact
 from channels.models import Contact, ContactState, OutboxMessage
 from foundation.database import Session
+from foundation.prepared import Prepared
 from foundation.reference import cached
 from foundation.security import equals
 from identity.access import Action, Actor, TicketFacts, masked_name, may, ticket_scope
@@ -23,6 +24,9 @@ from tickets.models import Assignment, Category, Promise, PromiseRule, Ticket, T
 from tickets.promises import PromiseTerms, PromiseUnit
 
 MANY_OPEN = 50
+# Written out, not bound: a partial index serves only a condition that the planner can read.
+HAS_CONVERSATION = text("contact.conversation <> ''")
+HAS_MESSAGE_ID = text("outbox_message.message_id <> ''")
 LEVELS = {confidentiality: confidentiality.security_level for confidentiality in Confidentiality}
 
 
@@ -99,6 +103,20 @@ def promise_in_force(session: Session, ticket: Ticket) -> Promise | None:
     return session.exec(select(Promise).where(col(Promise.ticket_id) == ticket.id).order_by(col(Promise.id).desc())).first()
 
 
+_PROMISE_SPAN = Prepared(
+    select(Promise.id, Promise.given_at, Promise.promised_at)
+    .where(col(Promise.ticket_id) == bindparam("of_ticket"))
+    .order_by(col(Promise.id).desc())
+    .limit(1)
+)
+
+
+def promise_span(session: Session, ticket: Ticket) -> tuple[UUID, datetime, datetime] | None:
+    """Return id, beginning and end of the latest promise, None when none was given yet."""
+    found = _PROMISE_SPAN.rows(session, {"of_ticket": ticket.id})
+    return (found[0][0], found[0][1], found[0][2]) if found else None
+
+
 def facts_for_access(session: Session, ticket: Ticket) -> TicketFacts:
     """Return what `identity.access` must know of a ticket."""
     parts = session.exec(select(Assignment.department_id).where(col(Assignment.ticket_id) == ticket.id, col(Assignment.ended_at).is_(None)))
@@ -157,7 +175,9 @@ def ticket_of_call(session: Session, inbound: InboundContact) -> Ticket | None:
     question = (
         select(Ticket)
         .join(Contact, col(Contact.ticket_id) == col(Ticket.id))
-        .where(col(Contact.conversation) == inbound.conversation, col(Contact.adapter) == inbound.adapter)
+        .where(
+            text("contact.conversation <> ''"), col(Contact.conversation) == inbound.conversation, col(Contact.adapter) == inbound.adapter
+        )
         .order_by(col(Contact.id))
     )
     return session.exec(question).first()
@@ -178,7 +198,11 @@ def ticket_of_thread(session: Session, inbound: InboundContact, citizen_id: UUID
     question = (
         select(Ticket)
         .join(OutboxMessage, col(OutboxMessage.ticket_id) == col(Ticket.id))
-        .where(col(OutboxMessage.message_id).in_(inbound.refers_to[:50]), col(Ticket.citizen_id) == citizen_id)
+        .where(
+            text("outbox_message.message_id <> ''"),
+            col(OutboxMessage.message_id).in_(inbound.refers_to[:50]),
+            col(Ticket.citizen_id) == citizen_id,
+        )
         .order_by(col(OutboxMessage.id).desc())
     )
     return session.exec(question).first()

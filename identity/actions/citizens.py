@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import col, select
 
 from channels.contract import Address, AddressKind, InboundContact
 from foundation.database import Session
 from foundation.i18n import Sentence
 from foundation.ids import new_id
-from foundation.tables import store
+from foundation.prepared import Prepared, store
 from identity.matching import Grade, Holder, Match, match
 from identity.models import Citizen, ContactLink, Identifier
+
+MAX_ADDRESS = 320
+MANY_HOLDERS = 100  # a number that more people share says nothing about any of them
+
+_HOLDERS = Prepared(
+    select(Citizen.id, Citizen.name, Identifier.channel, Identifier.last_used_at)
+    .join(Identifier, col(Identifier.citizen_id) == col(Citizen.id))
+    .where(col(Identifier.value) == bindparam("value"), col(Identifier.kind) == bindparam("kind"))
+    .order_by(col(Identifier.last_used_at).desc())
+    .limit(MANY_HOLDERS)
+)
+_USED = Prepared(
+    update(Identifier)
+    .where(
+        col(Identifier.citizen_id) == bindparam("of"),
+        col(Identifier.kind) == bindparam("in_kind"),
+        col(Identifier.value) == bindparam("at_value"),
+    )
+    .values(last_used_at=bindparam("now"))
+)
 
 
 def address_lock_key(address: Address) -> str:
@@ -31,8 +51,8 @@ def resolve_citizen(session: Session, contact_id: UUID, inbound: InboundContact)
     holders = _holders(session, inbound.sender) if inbound.sender.is_known else []
     found = match(inbound.sender, inbound.name, inbound.channel, holders)
     citizen_id = found.citizen_id or _create_citizen(session, inbound, found)
-    for address in (inbound.sender, *inbound.also):
-        _remember_address(session, citizen_id, address, inbound)
+    for address in dict.fromkeys((inbound.sender, *inbound.also)):
+        _remember_address(session, citizen_id, address, inbound, is_new=found.citizen_id is None)
     _link(session, contact_id, citizen_id, found.grade, found.reasons)
     return citizen_id
 
@@ -40,7 +60,7 @@ def resolve_citizen(session: Session, contact_id: UUID, inbound: InboundContact)
 def link_to_known(session: Session, contact_id: UUID, citizen_id: UUID, reason: Sentence, *, also: InboundContact) -> None:
     """Link a further step of a call to the citizen of its first step, and remember an address that was given in it."""
     for address in (also.sender, *also.also):
-        _remember_address(session, citizen_id, address, also)
+        _remember_address(session, citizen_id, address, also, is_new=False)
     _link(session, contact_id, citizen_id, Grade.PROBABLE, (reason,))
 
 
@@ -50,14 +70,7 @@ def _link(session: Session, contact_id: UUID, citizen_id: UUID, grade: Grade, re
 
 
 def _holders(session: Session, address: Address) -> list[Holder]:
-    question = (
-        select(Citizen.id, Citizen.name, Identifier.channel, Identifier.last_used_at)
-        .join(Identifier, col(Identifier.citizen_id) == col(Citizen.id))
-        .where(col(Identifier.value) == address.value, col(Identifier.kind) == address.kind)
-        .order_by(col(Identifier.last_used_at).desc())
-        .limit(100)  # a number that more people share says nothing about any of them
-    )
-    return [Holder(*row) for row in session.execute(question)]
+    return [Holder(*row) for row in _HOLDERS.rows(session, {"value": address.value[:MAX_ADDRESS], "kind": address.kind})]
 
 
 def _create_citizen(session: Session, inbound: InboundContact, found: Match) -> UUID:
@@ -73,23 +86,18 @@ def _create_citizen(session: Session, inbound: InboundContact, found: Match) -> 
     return citizen.id
 
 
-def _remember_address(session: Session, citizen_id: UUID, address: Address, inbound: InboundContact) -> None:
+def _remember_address(session: Session, citizen_id: UUID, address: Address, inbound: InboundContact, *, is_new: bool) -> None:
     if not address.is_known or address.kind is AddressKind.NONE:
         return
-    used = (
-        update(Identifier)
-        .where(col(Identifier.citizen_id) == citizen_id, col(Identifier.kind) == address.kind, col(Identifier.value) == address.value)
-        .values(last_used_at=session.now)
-        .execution_options(synchronize_session=False)
-    )
-    if session.execute(used).rowcount:  # type: ignore[attr-defined]
+    value = address.value[:MAX_ADDRESS]
+    if not is_new and _USED.run(session, {"of": citizen_id, "in_kind": address.kind, "at_value": value, "now": session.now}):
         return
     store(
         session,
         Identifier(
             citizen_id=citizen_id,
             kind=address.kind,
-            value=address.value[:320],
+            value=value,
             channel=inbound.channel,
             verified_by=address.verified_by,
             first_seen_at=session.now,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlmodel import col, select
 
 from channels.contract import Purpose
-from channels.models import Contact, ContactState, MessageState, OutboxMessage, RawContact
+from channels.models import Contact, ContactState, OutboxMessage, RawContact
 from foundation.clock import SystemClock
 from foundation.database import Database, Session
 from foundation.models import DueWork
@@ -47,28 +46,26 @@ class Store:
         acknowledged   ids of contacts whose sender was told that they are kept
         sent           ids of all that were sent, acknowledged or not
         """
-        found = [
-            f"{id}: acknowledged, {len(self.contacts.get(id, []))} contacts" for id in acknowledged if len(self.contacts.get(id, [])) != 1
-        ]
-        found += [f"{id}: stands {len(rows)} times" for id, rows in self.contacts.items() if len(rows) > 1]
-        found += [f"{id}: never sent" for id in self.contacts.keys() - set(sent)]
-        for id, rows in self.contacts.items():
-            found += [problem for contact in rows for problem in self._problems_of(id, contact)]
+        found = [f"{key}: acknowledged, but it stands nowhere" for key in acknowledged if key not in self.contacts]
+        found += [f"{key}: stands {len(rows)} times" for key, rows in self.contacts.items() if len(rows) > 1]
+        found += [f"{key}: never sent" for key in self.contacts.keys() - set(sent)]
+        for key, rows in self.contacts.items():
+            found += [problem for contact in rows for problem in self._problems_of(key, contact)]
         for ticket in self.tickets:
             found += self._problems_of_ticket(ticket)
         if self.waiting_work:
             found.append(f"{self.waiting_work} rows of work are not done")
         return found
 
-    def _problems_of(self, id: str, contact: Contact) -> list[str]:
+    def _problems_of(self, key: str, contact: Contact) -> list[str]:
         events = [event for event in self.events if event.contact_id == contact.id]
         found = []
         if contact.state is not ContactState.ACCEPTED or contact.ticket_id is None:
-            found.append(f"{id}: {contact.state}, {contact.reason}")
+            found.append(f"{key}: {contact.state}, {contact.reason}")
         if len(events) != 1 or events[0].ticket_id != contact.ticket_id:
-            found.append(f"{id}: {len(events)} events")
+            found.append(f"{key}: {len(events)} events")
         if self.links[contact.id] != 1:
-            found.append(f"{id}: {self.links[contact.id]} links to citizens")
+            found.append(f"{key}: {self.links[contact.id]} links to citizens")
         return found
 
     def _problems_of_ticket(self, ticket: Ticket) -> list[str]:
@@ -126,13 +123,3 @@ def sent_id(contact: Contact) -> str:
     """Return by which id the sender knows a contact: a letter's Message-ID, else the provider's id."""
     message_id = contact.parsed["details"].get("message_id", "")
     return message_id.strip("<>").partition("@")[0] or contact.external_id
-
-
-def unknown_messages(store: Store) -> int:
-    """Return how many messages were with the provider when their sender was killed: a person decides about those."""
-    return store.messages[MessageState.UNKNOWN]
-
-
-def delivered(folder: Path) -> int:
-    """Return how many messages the console twin took, on all channels."""
-    return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in (folder / "var" / "console").glob("*.jsonl"))

@@ -93,6 +93,10 @@ class _Conversation:
             case "DATA":
                 if self._answer("DATA", "354 go on"):
                     self._take()
+            case "STARTTLS":
+                self._say("220 go on")
+                self._say("250 this is no TLS")
+                return False
             case "QUIT":
                 self._say("221 bye")
                 return False

@@ -13,7 +13,7 @@ from channels import inbox
 from channels.contract import Channel, ContactKind, InboundContact, Purpose
 from channels.models import Contact, ContactState
 from channels.outbox import queue_message
-from foundation.database import Session
+from foundation.database import Session, savepoint
 from foundation.i18n import Sentence, mark, say
 from identity.access import Actor, ActorKind
 from identity.actions import link_to_known, resolve_citizen
@@ -41,12 +41,10 @@ def accept_contact(session: Session, contact: Contact, inbound: InboundContact) 
 
     The caller holds `identity.actions.address_lock_key` of the sender and `channels.inbox.contact_lock_key`.
     """
-    savepoint = session.begin_nested()
     try:
-        ticket = _take(session, contact, inbound, may_ask=True, is_retry=False)
-        savepoint.commit()
+        with savepoint(session):
+            ticket = _take(session, contact, inbound, may_ask=True, is_retry=False)
     except Exception as error:  # whatever it is, the contact is kept: a person reads the reason, and it is tried again
-        savepoint.rollback()
         log.exception("contact_left_pending", contact=str(contact.id), adapter=contact.adapter)
         inbox.settle(session, contact, ContactState.PENDING, reason=f"{type(error).__name__}: {error}"[:500])
         inbox.try_again(session, contact, due_at=session.now + timedelta(seconds=session.settings.work.retry_seconds))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from foundation.database import Session
 from foundation.i18n import Sentence
-from foundation.tables import store
+from foundation.prepared import Prepared, store
 from foundation.work import Lane, enqueue
 from identity.access import Actor
 from tickets.lifecycle import EventKind, NotNowError
@@ -58,13 +59,15 @@ def change(session: Session, ticket: Ticket, **values: Any) -> None:
     """Change a ticket, here and in the database, if nobody else changed it since it was read; else raise NotNowError."""
     values["version"] = ticket.version + 1
     values.setdefault("last_activity_at", session.now)
-    changed = session.execute(
-        update(Ticket)
-        .where(col(Ticket.id) == ticket.id, col(Ticket.version) == ticket.version)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:  # type: ignore[attr-defined]
+    changed = _update(frozenset(values)).run(session, values | {"the_ticket": ticket.id, "the_version": ticket.version})
+    if changed != 1:
         raise NotNowError("somebody else changed the ticket at this moment")
     for name, value in values.items():
         set_committed_value(ticket, name, value)
+
+
+@cache
+def _update(columns: frozenset[str]) -> Prepared:
+    """Return the statement that changes these columns of a ticket that is still as it was read."""
+    as_read = (col(Ticket.id) == bindparam("the_ticket"), col(Ticket.version) == bindparam("the_version"))
+    return Prepared(update(Ticket).where(*as_read).values({name: bindparam(name) for name in sorted(columns)}))

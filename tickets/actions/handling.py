@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from foundation.database import Session
 from foundation.i18n import Sentence
-from foundation.tables import store
+from foundation.prepared import store
 from identity.access import Action, Actor, require
 from identity.models import Department
 from tickets.actions.events import change, write_event

@@ -10,9 +10,9 @@ from sqlalchemy.orm import make_transient_to_detached
 from channels.contract import Channel, ContactKind, InboundContact
 from foundation.database import Session, next_serial
 from foundation.i18n import Sentence, mark
+from foundation.prepared import store
 from foundation.reference import cached
 from foundation.security import new_lookup_code
-from foundation.tables import store
 from identity.access import Actor
 from tickets.actions.events import change, write_event
 from tickets.classification import CategoryFacts, Classification, classify

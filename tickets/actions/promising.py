@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foundation.calendars import calendar
 from foundation.database import Session
-from foundation.tables import store
+from foundation.prepared import store
 from identity.access import Actor
 from identity.queries import departments
 from tickets.actions.events import change, write_event

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import smtplib
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.headerregistry import Address as MailAddress
@@ -83,30 +84,26 @@ class SmtpSender:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:
-        """Give a relay that is ready for MAIL; any failure before that is for later."""
-        domain = self._block.mailboxes[0].rpartition("@")[2]  # else smtplib asks DNS for our name
-        relay = smtplib.SMTP(local_hostname=domain, timeout=self._block.smtp_timeout_seconds)
+        """Give a relay that is ready for MAIL; any failure before that is for later, a wrong password too."""
+        relay: smtplib.SMTP | None = None
         try:
             try:
+                relay = self._connected()
                 self._greet(relay)
-            except (OSError, smtplib.SMTPException) as error:  # a wrong password is not the letter's fault either
+            except (OSError, smtplib.SMTPException) as error:
                 raise RetryableSendError(f"the mail relay cannot be used now: {_short(error)}") from None
             yield relay
         finally:
-            if relay.sock is not None:
-                relay.sock.settimeout(_QUIT_SECONDS)
-            with contextlib.suppress(OSError, smtplib.SMTPException):
-                relay.quit()
-            relay.close()
+            if relay is not None:
+                _say_goodbye(relay)
+
+    def _connected(self) -> smtplib.SMTP:
+        domain = self._block.mailboxes[0].rpartition("@")[2]  # else smtplib asks DNS for our name
+        return smtplib.SMTP(self._block.smtp_host, self._block.smtp_port, local_hostname=domain, timeout=self._block.smtp_timeout_seconds)
 
     def _greet(self, relay: smtplib.SMTP) -> None:
-        code, text = relay.connect(self._block.smtp_host, self._block.smtp_port)
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, text)
         relay.ehlo_or_helo_if_needed()
         if self._block.smtp_starttls:
-            import ssl  # 2 MB that a relay on the same machine does not need
-
             relay.starttls(context=ssl.create_default_context())
             relay.ehlo_or_helo_if_needed()
         if self._block.smtp_user:
@@ -131,6 +128,14 @@ class SmtpSender:
         if not 200 <= answer[0] <= 599:
             raise UnknownOutcomeError("the mail relay had the letter and answered something that is no SMTP")
         _expect(250, answer)
+
+
+def _say_goodbye(relay: smtplib.SMTP) -> None:
+    with contextlib.suppress(OSError, smtplib.SMTPException):  # the connection may be gone already
+        if relay.sock is not None:
+            relay.sock.settimeout(_QUIT_SECONDS)
+        relay.quit()
+    relay.close()
 
 
 def _expect(wanted: int, answer: tuple[int, bytes], *, is_about_the_address: bool = False) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -111,8 +111,8 @@ class SmtpSession(SMTP):
         self._hang_up(IDLE)
 
     def _hang_up(self, farewell: str) -> None:
-        transport = self.transport
-        if isinstance(transport, asyncio.WriteTransport) and not transport.is_closing():
+        transport = cast("asyncio.WriteTransport | None", self.transport)  # uvloop's is none by inheritance
+        if transport is not None and not transport.is_closing():
             if farewell:
                 transport.write(farewell.encode() + b"\r\n")
             transport.close()

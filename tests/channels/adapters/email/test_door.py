@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
 from channels.adapters.email import door as door_module
 from channels.adapters.email import smtp_session
@@ -29,8 +30,8 @@ END = b"\r\n.\r\n"
 class Loop:
     """An event loop in a thread of its own, as the server has one."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self._loop = make()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 
@@ -46,9 +47,10 @@ class Loop:
         self._loop.close()
 
 
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    running = Loop()
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
+    """Both loops: the server brings uvloop."""
+    running = Loop(request.param)
     yield running
     running.end()
 
@@ -342,7 +344,7 @@ def test_a_silent_session_is_closed(loop: Loop, line: Callable[[int], Line]) -> 
 
 
 def test_a_letter_that_drips_for_too_long_is_cut_off(loop: Loop, line: Callable[[int], Line], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp_session, "MAX_LETTER_SECONDS", 0.0)
+    monkeypatch.setattr(smtp_session, "MAX_LETTER_SECONDS", -1.0)
     kept = Kept()
     with opened(loop, kept) as port:
         session = line(port)

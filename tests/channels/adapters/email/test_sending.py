@@ -192,8 +192,9 @@ def test_a_relay_that_is_not_there_is_asked_again_later() -> None:
         sender(port).send(message())
 
 
-def test_a_letter_is_never_sent_in_the_open_when_starttls_was_asked_for() -> None:
-    with SmtpSink() as relay, pytest.raises(RetryableSendError):
+@pytest.mark.parametrize("extensions", [(), ("STARTTLS",)], ids=["not offered", "broken"])
+def test_a_letter_is_never_sent_in_the_open_when_starttls_was_asked_for(extensions: tuple[str, ...]) -> None:
+    with SmtpSink(extensions=extensions) as relay, pytest.raises(RetryableSendError):
         sender(relay.port, smtp_starttls=True).send(message())
     assert relay.letters == []
     assert not any(command.startswith("MAIL") for command in relay.commands)
