@@ -130,11 +130,11 @@ class Settings(Block):
 
     @property
     def database_url(self) -> str:
-        return secret(self.database.url, self.database.url_file, "[database] url") or self.database.url
+        return secret("", self.database.url_file, "[database] url_file") or self.database.url
 
     @property
     def redis_url(self) -> str:
-        return secret(self.redis.url, self.redis.url_file, "[redis] url")
+        return secret("", self.redis.url_file, "[redis] url_file") or self.redis.url
 
     @property
     def secret_key(self) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, text, update
+from sqlalchemy import case, delete, text, tuple_, update
 from sqlmodel import col, select
 
 from foundation.database import Session
@@ -139,12 +139,11 @@ def give_back(session: Session, untouched: Sequence[DueWork]) -> None:
 
 def _held(works: Sequence[DueWork]) -> Any:
     """Return an update of those rows that are still leased in the very attempt that `works` know."""
-    attempts = {work.attempts for work in works}
     return (
         update(DueWork)
         .where(
             col(DueWork.id).in_([work.id for work in works]),
-            col(DueWork.attempts).in_(attempts),
+            tuple_(col(DueWork.id), col(DueWork.attempts)).in_([(work.id, work.attempts) for work in works]),
             col(DueWork.state) == WorkState.LEASED,
         )
         .execution_options(synchronize_session=False)
@@ -183,6 +182,11 @@ def dead_work(session: Session, limit: int = 100) -> list[DueWork]:
 
 
 def release_leases(session: Session) -> int:
-    """Put every leased row back into the queue, for a server that knows that no other worker lives; return how many."""
-    released = update(DueWork).where(IS_LEASED).values(state=WorkState.DUE, lease_until=None, worker=None)
+    """Put every leased row back into the queue, for a server that knows that no other worker lives; return how many.
+
+    A row that was on its last try is dead: it may be what killed the server.
+    """
+    no_tries_left = col(DueWork.attempts) >= col(DueWork.max_attempts)
+    state = case((no_tries_left, WorkState.DEAD.value), else_=WorkState.DUE.value)
+    released = update(DueWork).where(IS_LEASED).values(state=state, lease_until=None, worker=None)
     return int(session.execute(released.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]

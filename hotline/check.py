@@ -22,7 +22,7 @@ def findings(settings_path: str | None) -> list[str]:
     except SettingsError as error:
         return [str(error)]
     try:
-        return [*_of_database(database), *_of_secrets(settings), *_of_channels(settings)]
+        return list(dict.fromkeys([*_of_database(database), *_of_secrets(settings), *_of_channels(settings)]))
     finally:
         database.close()
 
@@ -52,7 +52,7 @@ def _of_data(session: Session) -> list[str]:
 
 def _of_secrets(settings: Settings) -> list[str]:
     if not settings.secret_key:
-        return [f"[security] secret_key_file: {settings.security.secret_key_file} is missing; put 43 random characters there"]
+        return [f"[security] secret_key_file: the file {settings.security.secret_key_file} is missing; put a random key there"]
     if len(settings.secret_key) < 32:
         return ["[security] secret_key is shorter than 32 characters; make a longer one"]
     return []

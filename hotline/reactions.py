@@ -27,6 +27,10 @@ def redo_by_same_lead(session: Session, ticket: Ticket, _event: TicketEvent) -> 
     routing.redo_by_same_lead(session, ticket)
 
 
+def take_back(session: Session, ticket: Ticket, _event: TicketEvent) -> None:
+    routing.take_back(session, ticket)
+
+
 def promise(session: Session, ticket: Ticket, _event: TicketEvent) -> None:
     tickets.promise(session, ticket, actor=SYSTEM)
 
@@ -54,7 +58,7 @@ REACTIONS: dict[EventKind, tuple[Reaction, ...]] = {
     EventKind.CALL_ENDED: (followup.call_back_the_speechless,),
     EventKind.SIGNED: (),
     EventKind.STARTED: (),
-    EventKind.RETURNED: (),
+    EventKind.RETURNED: (take_back,),
     EventKind.ANSWERED: (tell_answer, plan_revisit),
     EventKind.REVISIT_STARTED: (),
     EventKind.REMINDED: (),

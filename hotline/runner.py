@@ -16,6 +16,7 @@ from hotline.office import SERVER_WORKER, Office
 log = structlog.get_logger(__name__)
 
 DATABASE_LANES = (Lane.INTAKE, Lane.REACTIONS, Lane.FOLLOWUP, Lane.UPKEEP)
+GATHER_SECONDS = 0.02  # after a wake-up: what comes in together is done together, in one commit
 NETWORK_LANES = (Lane.OUTBOX,)  # waits for providers, so it has a thread of its own
 
 
@@ -68,8 +69,8 @@ class Runner:
                 log.exception("runner_failed", lanes=[str(lane) for lane in lanes])
                 done = 0
                 self._stopping.wait(1.0)
-            if not done and not self._stopping.is_set():
-                awake.wait(timeout=pause)
+            if not done and not self._stopping.is_set() and awake.wait(timeout=pause):
+                self._stopping.wait(GATHER_SECONDS)
 
     def _sweep(self) -> None:
         self.nudge(frozenset(sweep_lanes(self._office)))

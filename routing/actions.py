@@ -5,12 +5,13 @@ from __future__ import annotations
 from sqlmodel import col, select
 
 from foundation.database import Session
+from foundation.i18n import mark
 from foundation.reference import cached
 from identity.access import SYSTEM
 from identity.models import Department
 from identity.queries import department_by_code, departments
 from routing.models import RoutingRule
-from routing.rules import DepartmentFacts, Matter, Rule, choose_route
+from routing.rules import DepartmentFacts, Matter, NoFallbackDepartmentError, Rule, choose_route
 from tickets import actions as tickets
 from tickets.lifecycle import TicketState
 from tickets.models import Ticket
@@ -25,7 +26,7 @@ def assign_departments(session: Session, ticket: Ticket) -> None:
 
     A ticket that a department signed for stays where it is; one that was sent to the right place already, too.
     """
-    if ticket.state not in {TicketState.RECEIVED, TicketState.ACCEPTED, TicketState.DISPATCHED, TicketState.RETURNED}:
+    if ticket.state not in {TicketState.RECEIVED, TicketState.ACCEPTED, TicketState.DISPATCHED}:
         return
     route = choose_route(_matter(ticket), _rules(session), _department_facts(session))
     lead = _department(session, route.lead)
@@ -35,6 +36,17 @@ def assign_departments(session: Session, ticket: Ticket) -> None:
         tickets.accept(session, ticket, actor=SYSTEM)
     helpers = [_department(session, code) for code in route.co_handlers if code != route.lead]
     tickets.assign(session, ticket, department=lead, co_handlers=helpers, actor=SYSTEM, reasons=route.reasons)
+
+
+def take_back(session: Session, ticket: Ticket) -> None:
+    """Give a ticket that a department returned to the fallback department: the rules chose wrongly, so a person chooses."""
+    if ticket.state is not TicketState.RETURNED:
+        return
+    fallback = next((one for one in departments(session).values() if one.is_fallback), None)
+    if fallback is None:
+        raise NoFallbackDepartmentError
+    reason = (mark("The department returned it, so the fallback department decides."), {})
+    tickets.assign(session, ticket, department=fallback, actor=SYSTEM, reasons=[reason])
 
 
 def redo_by_same_lead(session: Session, ticket: Ticket) -> None:

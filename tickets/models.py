@@ -135,9 +135,9 @@ class Category(SQLModel, table=True):
 
 
 class PromiseRule(SQLModel, table=True):
-    """How long a department has. Empty columns match everything; the rule with most filled columns wins.
+    """How long a department has. Empty columns match everything; urgency outweighs category, category outweighs kind.
 
-    amount   whole `unit`s; unit is "hours" or "working_days"
+    amount   whole `unit`s; unit is "hours", "working_hours" or "working_days"
     """
 
     __tablename__ = "promise_rule"

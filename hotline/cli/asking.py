@@ -64,7 +64,7 @@ def check(settings_path: str | None) -> int:
 @hotline.group(invoke_without_command=True)
 @click.pass_context
 def contacts(context: click.Context) -> None:
-    """List contacts that stand on no ticket yet, with the reason; `hotline contacts retry` tries them again."""
+    """List contacts, messages and jobs that cannot go on by themselves, with the reason; `hotline contacts retry` tries them again."""
     if context.invoked_subcommand is not None:
         return
     from channels.queries import attention
@@ -80,7 +80,9 @@ def contacts(context: click.Context) -> None:
         click.echo(f"{raw.id.hex[-8:].upper()}  {raw.state:8} {raw.adapter:13} {at}  {raw.reason or ''}")
     for message in found.messages:
         click.echo(f"{message.id.hex[-8:].upper()}  {message.state:8} to {message.channel:10} {message.last_error or ''}")
-    if not (found.contacts or found.raw or found.messages):
+    for work in found.work:
+        click.echo(f"{work.id.hex[-8:].upper()}  {work.state:8} {work.kind:13} {work.last_error or ''}")
+    if not (found.contacts or found.raw or found.messages or found.work):
         click.echo("Every contact stands on its ticket.")
 
 

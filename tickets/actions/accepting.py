@@ -91,7 +91,7 @@ def _add_call_step(session: Session, ticket: Ticket, contact: Contact, inbound: 
 def _choose_and_put(session: Session, contact: Contact, inbound: InboundContact, citizen_id: UUID, *, may_ask: bool) -> Ticket | None:
     thread = ticket_of_thread(session, inbound, citizen_id)
     of_sender = open_tickets_of(session, citizen_id) if inbound.channel in CONVERSING else []
-    waiting = waiting_of(session, citizen_id) if len(of_sender) > 1 else []
+    waiting = waiting_of(session, citizen_id) if of_sender else []
     decision = choose_ticket(
         inbound,
         named=_facts(thread) if thread else None,
@@ -105,13 +105,13 @@ def _choose_and_put(session: Session, contact: Contact, inbound: InboundContact,
         return None
     if isinstance(decision, Join):
         ticket = thread or next(ticket for ticket in of_sender if ticket.id == decision.ticket.id)
-        _put_all(session, ticket, [*_readable(waiting, contact), (contact, inbound)], decision.reason)
+        _put_all(session, ticket, [*_readable(waiting, contact), (contact, inbound)], decision.reason, by=citizen_id)
         return ticket
     contacts = [*_readable(waiting, contact), (contact, inbound)]
     (first, words), others = contacts[0], contacts[1:]
     ticket = open_ticket(session, words, citizen_id, contact_id=first.id, actor=_citizen(citizen_id), reason=decision.reason)
     inbox.settle(session, first, ContactState.ACCEPTED, ticket_id=ticket.id)
-    _put_all(session, ticket, others, decision.reason)
+    _put_all(session, ticket, others, decision.reason, by=citizen_id)
     return ticket
 
 
@@ -119,9 +119,9 @@ def _readable(waiting: Sequence[Contact], contact: Contact) -> list[tuple[Contac
     return [(one, inbox.from_json(one.parsed)) for one in waiting if one.id != contact.id]
 
 
-def _put_all(session: Session, ticket: Ticket, contacts: Sequence[tuple[Contact, InboundContact]], reason: Sentence) -> None:
+def _put_all(session: Session, ticket: Ticket, contacts: Sequence[tuple[Contact, InboundContact]], reason: Sentence, *, by: UUID) -> None:
     for contact, inbound in contacts:
-        append(session, ticket, inbound, contact_id=contact.id, actor=_citizen(ticket.citizen_id), reason=reason)
+        append(session, ticket, inbound, contact_id=contact.id, actor=_citizen(by), reason=reason)
         inbox.settle(session, contact, ContactState.ACCEPTED, ticket_id=ticket.id)
 
 
