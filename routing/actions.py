@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import col, select
 
 from foundation.database import Session
-from foundation.i18n import mark
+from foundation.i18n import Sentence, mark
 from foundation.reference import cached
 from identity.access import SYSTEM
 from identity.models import Department
@@ -45,7 +45,7 @@ def take_back(session: Session, ticket: Ticket) -> None:
     fallback = next((one for one in departments(session).values() if one.is_fallback), None)
     if fallback is None:
         raise NoFallbackDepartmentError
-    reason = (mark("The department returned it, so the fallback department decides."), {})
+    reason: Sentence = (mark("The department returned it, so the fallback department decides."), {})
     tickets.assign(session, ticket, department=fallback, actor=SYSTEM, reasons=[reason])
 
 
