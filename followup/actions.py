@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from channels.contract import Address, AddressKind, Channel, Purpose
 from channels.outbox import queue_message, sent_lately
 from followup.models import OPEN as OPEN_SQL
 from followup.models import Callback, Reminder, Revisit
-from followup.planning import FollowUpState, callback_window, is_content, reminder_due_at, revisit_due_at
+from followup.planning import FollowUpState, callback_window, is_content, next_reminder_at, reminder_due_at, revisit_due_at
 from foundation.calendars import DEFAULT_CALENDAR, calendar
 from foundation.database import Session
 from foundation.i18n import mark, say
@@ -72,13 +72,17 @@ def watch_promise(session: Session, ticket: Ticket) -> None:
     promise_id, given_at, promised_at = promise
     _cancel(session, Reminder, ticket.id)
     due_at = reminder_due_at(given_at, promised_at, session.settings.followup.remind_at_percent, _calendar(session, ticket))
-    reminder = Reminder(ticket_id=ticket.id, promise_id=promise_id, due_at=due_at)
+    _plan_reminder(session, ticket.id, promise_id, due_at)
+
+
+def _plan_reminder(session: Session, ticket_id: UUID, promise_id: UUID, due_at: datetime) -> None:
+    reminder = Reminder(ticket_id=ticket_id, promise_id=promise_id, due_at=due_at)
     store(session, reminder)
     enqueue(session, REMINDER_DUE, lane=Lane.FOLLOWUP, subject_id=reminder.id, due_at=due_at)
 
 
 def remind_department(session: Session, reminder_id: UUID) -> None:
-    """Remind the lead department when its answer is still missing."""
+    """Remind the lead department when its answer is still missing, and plan the next reminder: until it answers."""
     reminder = session.get(Reminder, reminder_id)
     if reminder is None or reminder.state is not FollowUpState.PLANNED:
         return
@@ -87,7 +91,12 @@ def remind_department(session: Session, reminder_id: UUID) -> None:
     session.flush()
     if ticket.answered_at is not None or ticket.state is TicketState.CLOSED:
         return
-    tickets.remind(session, ticket, actor=SYSTEM, reasons=[(mark("The promise runs out soon."), {})])
+    is_broken = ticket.promised_at is not None and ticket.promised_at <= session.now
+    reason = mark("The promise was not kept.") if is_broken else mark("The promise runs out soon.")
+    tickets.remind(session, ticket, actor=SYSTEM, reasons=[(reason, {})])
+    if ticket.promised_at is not None:
+        next_at = next_reminder_at(session.now, ticket.promised_at, _calendar(session, ticket))
+        _plan_reminder(session, ticket.id, reminder.promise_id, next_at)
     lead = departments(session).get(ticket.lead_department_id) if ticket.lead_department_id else None
     if lead is not None and lead.email:
         text = say(

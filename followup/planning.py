@@ -21,6 +21,16 @@ def reminder_due_at(given_at: datetime, promised_at: datetime, percent: int, cal
     return min(calendar.next_open(wanted), max(promised_at, given_at))
 
 
+def next_reminder_at(now: datetime, promised_at: datetime, calendar: WorkCalendar) -> datetime:
+    """Return when a department that was reminded and still has not answered is reminded again.
+
+    First when the promise runs out, then at the start of each working day.
+    """
+    if now < promised_at:
+        return promised_at
+    return calendar.start_of_day(calendar.add_working_days(now, 1))
+
+
 def revisit_due_at(answered_at: datetime, working_days: int, calendar: WorkCalendar) -> datetime:
     """Return when the citizen is asked: the start of the working day that is `working_days` after the answer's day, UTC."""
     if working_days == 0:

@@ -12,8 +12,9 @@ from channels.models import Contact, ContactState
 from channels.outbox import retry_message
 from foundation import audit
 from foundation.database import Session
-from foundation.models import DueWork
+from foundation.models import DueWork, WorkState
 from foundation.work import Lane, revive
+from hotline.letters import ACCEPT_LETTER
 
 RETRY_KINDS = frozenset({"contact", "message", "work"})
 
@@ -31,10 +32,12 @@ def retry(session: Session, kind: str, row_id: UUID, *, actor: str = "staff") ->
 
 
 def retry_contacts(session: Session, *, actor: str) -> int:
-    """Plan one more try for every pending and dead contact; return how many."""
+    """Plan one more try for every pending and dead contact, and every kept letter whose reading was given up; return how many."""
     open_states = (ContactState.PENDING, ContactState.DEAD)
-    found = session.exec(select(Contact.id).where(col(Contact.state).in_(open_states)))
-    return sum(retry(session, "contact", contact_id, actor=actor) for contact_id in found)
+    contacts = session.exec(select(Contact.id).where(col(Contact.state).in_(open_states))).all()
+    letters = session.exec(select(DueWork.id).where(col(DueWork.state) == WorkState.DEAD, col(DueWork.kind) == ACCEPT_LETTER)).all()
+    planned = [("contact", contact_id) for contact_id in contacts] + [("work", work_id) for work_id in letters]
+    return sum(retry(session, kind, row_id, actor=actor) for kind, row_id in planned)
 
 
 def _retry_contact(session: Session, contact_id: UUID) -> bool:

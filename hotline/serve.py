@@ -57,7 +57,9 @@ def serve(office: Office, *, with_jobs: bool = True, nudge: Nudge | None = None,
     require_head(office.database.engine)
     with _only_server(office):
         _release_leftovers(office, with_jobs=with_jobs)
-        asyncio.run(_Server(office, with_jobs=with_jobs, nudge=nudge).run(play))
+        server = _Server(office, with_jobs=with_jobs, nudge=nudge)
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as loop:
+            loop.run(server.run(play))
 
 
 class _Server:
@@ -65,6 +67,7 @@ class _Server:
         self._office = office
         self._writer = GroupWriter(office.database, group_size=office.settings.work.group_size)
         self._runner = Runner(office) if with_jobs else None
+        self.config = self._config()
         if nudge is not None:
             office.database.nudge = nudge
 
@@ -74,9 +77,9 @@ class _Server:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         listening = _listen(self._office.settings.server.host, self._office.settings.server.port)
-        http = _Uvicorn(self._config())
+        http = _Uvicorn(self.config)
         door = self._mail_door()
-        smtp = await door.start() if door else None
+        smtp = await _opened(door) if door else None
         if self._runner:
             self._runner.start()
         address = listening.getsockname()[:2]
@@ -137,6 +140,13 @@ class _Uvicorn(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+async def _opened(door: EmailDoor) -> tuple[str, int]:
+    try:
+        return await door.start()
+    except OSError as error:
+        raise PortTakenError(error.strerror) from None
 
 
 async def _play_when_up(server: uvicorn.Server, play: Play, serving: Serving) -> None:
