@@ -31,7 +31,8 @@ def token_hash(token: str) -> str:
 
 def signature(key: str, *parts: str) -> str:
     """Return the HMAC-SHA256 of `parts` in hex; the parts cannot run into each other."""
-    return hmac.new(key.encode(), "\x00".join(parts).encode(), hashlib.sha256).hexdigest()
+    signed = "".join(f"{len(part)}:{part}" for part in parts)
+    return hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
 
 
 def equals(given: str, expected: str) -> bool:

@@ -25,8 +25,7 @@ from channels.models import RawState
 from foundation.database import Session, lock
 from foundation.groups import GroupWriter
 from hotline.office import Office
-from identity.actions import address_lock_key
-from tickets.actions import Accepted, accept_contact
+from tickets.actions import Accepted, accept_contact, lock_keys
 from tickets.models import Ticket
 
 ANSWER_SECONDS = 10.0  # Twilio gives up after 15
@@ -60,7 +59,7 @@ class FrontDoor:
         read = _read(adapter, request)
         if not read.contacts and read.unreadable is None:
             return Reply(adapter.ack(request, []))
-        keys = [key for inbound in read.contacts for key in (inbox.contact_lock_key(inbound), address_lock_key(inbound.sender)) if key]
+        keys = [key for inbound in read.contacts for key in lock_keys(inbound)]
         future = asyncio.wrap_future(self._writer.submit(lambda session: take(session, adapter.name, request, read), keys=keys))
         try:
             outcomes = await asyncio.wait_for(asyncio.shield(future), ANSWER_SECONDS)
@@ -132,6 +131,6 @@ def take_by_hand(office: Office, inbound: InboundContact) -> Outcome:
     """Take a contact that no provider brought: typed in by a person."""
     body = json.dumps(inbox.to_json(inbound), ensure_ascii=False).encode()
     with office.database.write() as session:
-        lock(session, [inbox.contact_lock_key(inbound), address_lock_key(inbound.sender)])
+        lock(session, lock_keys(inbound))
         raw = inbox.keep(session, inbound.adapter, body, {"by_hand": True})
         return take_contact(session, raw.id, inbound)

@@ -23,7 +23,6 @@ from hotline.letters import ACCEPT_LETTER, accept_letters
 from hotline.office import Office
 from hotline.reactions import REACTIONS
 from hotline.sending import send_messages
-from identity.actions import address_lock_key
 from tickets import actions as tickets
 from tickets.actions.events import reaction_kind
 from tickets.models import Ticket, TicketEvent
@@ -101,7 +100,8 @@ def accept_contact_again(session: Session, work: DueWork) -> Again | None:
     """Try a contact again that was left pending, or whose sender did not say which ticket was meant."""
     contact = session.get_one(Contact, work.subject_id)
     inbound = inbox.from_json(contact.parsed)
-    lock(session, [inbox.contact_lock_key(inbound), address_lock_key(inbound.sender)])
+    lock(session, tickets.lock_keys(inbound))
+    session.refresh(contact)  # while this waited for the lock, the citizen may have said which ticket was meant
     tickets.accept_again(session, contact, may_ask=work.payload.get("may_ask", True))
     return None
 

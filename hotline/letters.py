@@ -21,7 +21,7 @@ from foundation.models import DueWork
 from foundation.work import Lane, LeaseLostError, enqueue, finish, postpone
 from hotline.intake import take_contact
 from hotline.office import Office
-from identity.actions import address_lock_key
+from tickets.actions import lock_keys
 
 ACCEPT_LETTER = "accept_letter"
 ADAPTER = "email"
@@ -101,7 +101,7 @@ def _accept(office: Office, batch: Sequence[Read]) -> None:
 
 def _accept_together(session: Session, batch: Sequence[Read]) -> None:
     contacts = [inbound for _, _, some in batch for inbound in some]
-    lock(session, [key for inbound in contacts for key in (inbox.contact_lock_key(inbound), address_lock_key(inbound.sender))])
+    lock(session, [key for inbound in contacts for key in lock_keys(inbound)])
     for _, raw_id, some in batch:
         for inbound in some:
             take_contact(session, raw_id, inbound)

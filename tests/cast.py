@@ -18,7 +18,18 @@ from structlog.testing import capture_logs
 
 from channels.adapters.email.reading import ParserProcess
 from channels.adapters.registry import Doors, channel_blocks
-from channels.contract import NO_ADDRESS, Address, AddressKind, Channel, ContactKind, InboundContact, OutboundMessage, Outcome, Sent, Verification
+from channels.contract import (
+    NO_ADDRESS,
+    Address,
+    AddressKind,
+    Channel,
+    ContactKind,
+    InboundContact,
+    OutboundMessage,
+    Outcome,
+    Sent,
+    Verification,
+)
 from channels.models import Contact, ContactState, OutboxMessage
 from foundation.clock import SetClock
 from foundation.database import Database, Session
@@ -78,9 +89,8 @@ def form(person: Person, text: str, **facts: Any) -> InboundContact:
 
 def call_step(person: Person, kind: ContactKind, call: str, text: str = "", **facts: Any) -> InboundContact:
     """Return one step of a call; `call` is its CallSid."""
-    given = {"sender": phone(person), **facts}
-    sender = given.pop("sender")
-    return _contact("twilio_voice", Channel.PHONE, kind, sender, text=text, external_id=call, conversation=call, **given)
+    given = {"sender": phone(person), "external_id": call, "conversation": call, **facts}
+    return _contact("twilio_voice", Channel.PHONE, kind, text=text, **given)
 
 
 def phone(person: Person) -> Address:

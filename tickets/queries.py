@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, false, or_, text, true
 from sqlmodel import col, select
 
-from channels.contract import Channel, ContactKind, InboundContact
+from channels.contract import Channel, InboundContact
 from channels.models import Contact, ContactState, OutboxMessage
 from foundation.database import Session
 from foundation.prepared import Prepared
@@ -169,9 +169,7 @@ def open_tickets_of(session: Session, citizen_id: UUID) -> list[Ticket]:
 
 
 def ticket_of_call(session: Session, inbound: InboundContact) -> Ticket | None:
-    """Return the ticket that the first step of this call opened, None when this is the first step."""
-    if inbound.kind is ContactKind.CALL:
-        return None
+    """Return the ticket that the first step of this call to arrive has opened, None when this is that step."""
     question = (
         select(Ticket)
         .join(Contact, col(Contact.ticket_id) == col(Ticket.id))

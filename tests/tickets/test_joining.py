@@ -44,7 +44,9 @@ def test_what_names_a_closed_ticket_opens_a_new_one_and_says_so(inbound: Inbound
     assert decision.reason[1] == {"number": "2026-000007"}
 
 
-@pytest.mark.parametrize("inbound", [letter(WANG, "x", "x"), form(LI, "x"), call_step(ZHANG, ContactKind.CALL, "CA1")], ids=["letter", "form", "call"])
+@pytest.mark.parametrize(
+    "inbound", [letter(WANG, "x", "x"), form(LI, "x"), call_step(ZHANG, ContactKind.CALL, "CA1")], ids=["letter", "form", "call"]
+)
 def test_a_letter_a_form_and_a_call_that_name_nothing_open_a_ticket_whatever_else_is_open(inbound: InboundContact) -> None:
     assert isinstance(decided(inbound, standing()), OpenNew)
 

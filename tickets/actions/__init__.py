@@ -1,6 +1,6 @@
 """What can be done to a ticket. Each verb writes exactly one event per ticket that it touches, with its actor."""
 
-from tickets.actions.accepting import Accepted, accept_again, accept_contact, give_up
+from tickets.actions.accepting import Accepted, accept_again, accept_contact, give_up, lock_keys
 from tickets.actions.handling import (
     accept,
     answer,
@@ -29,6 +29,7 @@ __all__ = [
     "describe",
     "end_call",
     "give_up",
+    "lock_keys",
     "open_ticket",
     "order_redo",
     "promise",

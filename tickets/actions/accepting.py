@@ -16,7 +16,7 @@ from channels.outbox import queue_message
 from foundation.database import Session, savepoint
 from foundation.i18n import Sentence, mark, say
 from identity.access import Actor, ActorKind
-from identity.actions import link_to_known, resolve_citizen
+from identity.actions import address_lock_key, link_to_known, resolve_citizen
 from identity.queries import linked_citizen
 from tickets.actions.opening import append, describe, end_call, open_ticket, request_callback
 from tickets.joining import CONVERSING, AskWhich, Join, OpenTicket, choose_ticket
@@ -39,7 +39,7 @@ class Accepted:
 def accept_contact(session: Session, contact: Contact, inbound: InboundContact) -> Accepted:
     """Put a new contact on its ticket, linked to exactly one citizen, or leave it pending; either way it is stored.
 
-    The caller holds `identity.actions.address_lock_key` of the sender and `channels.inbox.contact_lock_key`.
+    The caller holds the `lock_keys` of the contact.
     """
     try:
         with savepoint(session):
@@ -50,6 +50,16 @@ def accept_contact(session: Session, contact: Contact, inbound: InboundContact) 
         inbox.try_again(session, contact, due_at=session.now + timedelta(seconds=session.settings.work.retry_seconds))
         return Accepted(contact, None)
     return Accepted(contact, ticket)
+
+
+def lock_keys(inbound: InboundContact) -> list[str]:
+    """Return what must be held while a contact is accepted: its own key, its sender's, and its call's or chat's."""
+    keys = [inbox.contact_lock_key(inbound)]
+    if inbound.sender.is_known:
+        keys.append(address_lock_key(inbound.sender))
+    if inbound.conversation:
+        keys.append(f"conversation:{inbound.adapter}:{inbound.conversation}")
+    return keys
 
 
 def accept_again(session: Session, contact: Contact, *, may_ask: bool = True) -> Ticket | None:
@@ -71,7 +81,8 @@ def _take(session: Session, contact: Contact, inbound: InboundContact, *, may_as
     call = ticket_of_call(session, inbound) if inbound.conversation and inbound.channel is Channel.PHONE else None
     if call is not None:
         link_to_known(session, contact.id, call.citizen_id, SAME_CALL, also=inbound)
-        _add_call_step(session, call, contact, inbound)
+        if inbound.kind is not ContactKind.CALL:  # it can come last: the ticket is open already, and nothing was said
+            _add_call_step(session, call, contact, inbound)
         inbox.settle(session, contact, ContactState.ACCEPTED, ticket_id=call.id)
         return call
     linked = linked_citizen(session, contact.id) if is_retry else None
@@ -110,6 +121,8 @@ def _choose_and_put(session: Session, contact: Contact, inbound: InboundContact,
     contacts = [*_readable(waiting, contact), (contact, inbound)]
     (first, words), others = contacts[0], contacts[1:]
     ticket = open_ticket(session, words, citizen_id, contact_id=first.id, actor=_citizen(citizen_id), reason=decision.reason)
+    if words.kind in {ContactKind.CALL_BACK, ContactKind.CALL_ENDED}:  # the steps before it have not arrived
+        _add_call_step(session, ticket, first, words)
     inbox.settle(session, first, ContactState.ACCEPTED, ticket_id=ticket.id)
     _put_all(session, ticket, others, decision.reason, by=citizen_id)
     return ticket
