@@ -32,8 +32,8 @@ def _noop(chosen: argparse.Namespace, scale: int) -> None:
 def _email(chosen: argparse.Namespace, scale: int) -> None:
     noop_ms = {clients: intake.noop_smtp(clients, chosen.count) for clients in chosen.clients}
     loads = [Load(clients, chosen.count, noop_ms[clients]) for clients in chosen.clients]
-    middle = chosen.clients[len(chosen.clients) // 2]
-    intake.email([*loads, Load(middle, chosen.count, noop_ms[middle], options=("--machine",))], scale)
+    for delivered in (True, False):
+        intake.email(loads, scale, delivered=delivered)
 
 
 def _sms(chosen: argparse.Namespace, scale: int) -> None:

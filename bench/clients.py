@@ -36,7 +36,7 @@ class Result:
     ack_ms: list[float] = field(default_factory=list)
 
 
-def letter(number: int, *, is_machine: bool) -> bytes:
+def letter(number: int) -> bytes:
     """Return a letter of about 4 KB: four hops, text and HTML; every other one Chinese."""
     sentence = (CHINESE if number % 2 else ENGLISH) % number
     text = sentence * (TEXT_BYTES // len(sentence.encode()) + 1)
@@ -48,7 +48,6 @@ def letter(number: int, *, is_machine: bool) -> bytes:
         f"Subject: =?utf-8?B?{base64.b64encode(f'路灯坏了 {number}'.encode()).decode()}?=",
         f"Message-ID: <{number}.bench@home.example>",
         "Date: Mon, 02 Mar 2026 09:00:00 +0800",
-        *(["Auto-Submitted: auto-generated"] if is_machine else []),
         "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="b{number}"',
         "",
@@ -59,13 +58,13 @@ def letter(number: int, *, is_machine: bool) -> bytes:
     return "\r\n".join([*lines, f"--b{number}--", ""]).encode()
 
 
-async def send_letters(port: int, numbers: Iterator[int], result: Result, *, is_machine: bool) -> None:
+async def send_letters(port: int, numbers: Iterator[int], result: Result) -> None:
     """Send letters over one connection, as a mail server does that has many for us."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await _answer(reader)
     await _say(reader, writer, b"EHLO relay.example")
     for number in numbers:
-        body = letter(number, is_machine=is_machine)
+        body = letter(number)
         await _say(reader, writer, f"MAIL FROM:<citizen-{number}@home.example>".encode())
         await _say(reader, writer, f"RCPT TO:<{MAILBOX}>".encode())
         await _say(reader, writer, b"DATA")
@@ -136,13 +135,12 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, required=True)
     arguments.add_argument("--count", type=int, required=True)
     arguments.add_argument("--first", type=int, default=0)
-    arguments.add_argument("--machine", action="store_true", help="letters that are not acknowledged to their sender")
     chosen = arguments.parse_args()
 
     def send(numbers: Iterator[int], result: Result) -> Awaitable[None]:
         if chosen.door == "sms":
             return send_sms(chosen.port, chosen.public_url, numbers, result)
-        return send_letters(chosen.port, numbers, result, is_machine=chosen.machine)
+        return send_letters(chosen.port, numbers, result)
 
     numbers = range(chosen.first, chosen.first + chosen.count)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

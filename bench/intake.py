@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -26,7 +26,7 @@ from foundation.database import Database
 from foundation.models import DueWork
 from foundation.work import IS_DUE, IS_LEASED, Lane
 from tests.crash.counting import open_database
-from tests.live import Server, install, serving, wait_until
+from tests.live import HOTLINE, Server, install, serving, wait_until
 from tickets.lifecycle import TicketState
 from tickets.models import Ticket
 
@@ -46,6 +46,9 @@ class Load:
     options: tuple[str, ...] = ()
 
 
+UNDELIVERED = ("-m", "bench.undelivered")
+
+
 def noop_smtp(clients: int, letters: int) -> float:
     """Measure letters to the library alone; return CPU ms per letter."""
     with _noop_server() as (process, port):
@@ -57,45 +60,50 @@ def noop_smtp(clients: int, letters: int) -> float:
     return cpu_ms
 
 
-def email(loads: list[Load], scale: int) -> None:
-    """Measure letters through the mail door."""
-    with _server(scale) as (server, database):
+def email(loads: list[Load], scale: int, *, delivered: bool) -> None:
+    """Measure letters through the mail door.
+
+    delivered   whether acknowledgements are handed to the console twin; else they are only queued
+    """
+    with _server(scale, HOTLINE if delivered else UNDELIVERED) as (server, database):
         for load in loads:
-            facts = _measure(server, database, load, lambda load: _send("smtp", server.installation.smtp_port, load))
-            beyond = facts["cpu_ms"] - load.noop_ms
-            record("email", store=scale, acknowledged="--machine" not in load.options, **facts, cpu_ms_beyond_noop=beyond)
+            lanes = TO_TOLD if delivered else TO_ROUTED
+            facts = _measure(server, database, load, lanes, lambda load: _send("smtp", server.installation.smtp_port, load))
+            record("email", store=scale, delivered=delivered, **facts, cpu_ms_beyond_noop=facts["cpu_ms"] - load.noop_ms)
 
 
 def sms(loads: list[Load], scale: int) -> None:
     """Measure signed SMS webhooks."""
-    with _server(scale) as (server, database):
+    with _server(scale, HOTLINE) as (server, database):
         public = ("--public-url", server.installation.public_url)
         for load in loads:
             signed = replace(load, options=public)
-            facts = _measure(server, database, signed, lambda load: _send("sms", server.installation.http_port, load))
-            record("sms", store=scale, **facts)
+            facts = _measure(server, database, signed, TO_TOLD, lambda load: _send("sms", server.installation.http_port, load))
+            record("sms", store=scale, delivered=True, **facts)
 
 
 @contextmanager
-def _server(scale: int) -> Iterator[tuple[Server, Database]]:
+def _server(scale: int, program: Sequence[str]) -> Iterator[tuple[Server, Database]]:
     with (
         copied(scale) as url,
         TemporaryDirectory(prefix="hotline-bench-") as folder,
         closing(open_database(url)) as database,
-        serving(install(Path(folder), url, settings={"server": {"log_level": "warning"}})) as server,
+        serving(install(Path(folder), url, settings={"server": {"log_level": "warning"}}), program=program) as server,
     ):
         yield server, database
 
 
-def _measure(server: Server, database: Database, load: Load, send: Callable[[Load], dict[str, Any]]) -> dict[str, Any]:
+def _measure(
+    server: Server, database: Database, load: Load, lanes: tuple[Lane, ...], send: Callable[[Load], dict[str, Any]]
+) -> dict[str, Any]:
     say(f"{load.count} contacts, {load.clients} clients")
     send(Load(load.clients, WARM_UP, options=load.options))
-    _wait(database, TO_TOLD)
+    _wait(database, lanes)
     routed_before, cpu_before, began_at = _routed(database), cpu_seconds(server.pid), monotonic_seconds()
     sent = send(load)
     _wait(database, TO_ROUTED)
     seconds = monotonic_seconds() - began_at
-    _wait(database, TO_TOLD)
+    _wait(database, lanes)
     cpu_ms = (cpu_seconds(server.pid) - cpu_before) * 1000 / load.count
     routed = _routed(database) - routed_before
     if sent["refused"] or routed != load.count:

@@ -131,7 +131,9 @@ def save_failure(session: Session, message_id: UUID, error: SendError, *, by: st
     state = STATE_AFTER[type(error)]
     if state is MessageState.QUEUED and is_last_try:
         state = MessageState.FAILED
-    session.execute(_update(message_id).values(state=state, sent_by=by, last_error=f"{type(error).__name__}: {error}"[:500]))
+    # Only while it is being sent: whoever took the work over meanwhile called it UNKNOWN, and its work is gone.
+    being_sent = _update(message_id).where(col(OutboxMessage.state) == MessageState.SENDING)
+    session.execute(being_sent.values(state=state, sent_by=by, last_error=f"{type(error).__name__}: {error}"[:500]))
     return state
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import sqlmodel
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import SessionTransaction
 
 from foundation.clock import Clock
 from foundation.settings import Settings, SettingsError
@@ -41,15 +42,15 @@ class Session(sqlmodel.Session):
         """Write what changed; in a step under SQLAlchemy's own savepoint, since it ends the transaction when a row is refused."""
         if self._begins_nested:
             return  # nothing goes out before that savepoint stands
-        if not self.open_steps or not (self.new or self.dirty or self.deleted):
-            return super().flush(objects)
+        with self._own_savepoint() if self.open_steps and (self.new or self.dirty or self.deleted) else nullcontext():
+            super().flush(objects)
+
+    def _own_savepoint(self) -> SessionTransaction:
         self._begins_nested = True
         try:
-            nested = self.begin_nested()
+            return self.begin_nested()
         finally:
             self._begins_nested = False
-        with nested:
-            super().flush(objects)
 
     @cached_property
     def open_connection(self) -> Connection:

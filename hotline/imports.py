@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlmodel import SQLModel, col, select
 
 from foundation import audit, reference
@@ -52,8 +53,7 @@ def import_file(session: Session, path: Path, *, actor: str) -> str:
             _store(session, table, path, rows.line_num, row)
             count += 1
     except csv.Error as error:
-        raise ImportProblemError(f"{path}, line {rows.line_num}: {error}") from None
-    session.flush()
+        raise ImportProblemError(f"{path}, line {rows.reader.line_num}: {error}") from None
     if table.name == "departments":
         _require_one_fallback(session, path)
     reference.changed(session)
@@ -96,7 +96,6 @@ def _department(session: Session, row: dict[str, str]) -> None:
         for other in session.exec(select(Department).where(col(Department.is_fallback), col(Department.code) != row["code"])):
             other.is_fallback = False
     _put(session, Department, department, values)
-    session.flush()
 
 
 def _category(session: Session, row: dict[str, str]) -> None:
@@ -142,7 +141,7 @@ def _promise(session: Session, row: dict[str, str]) -> None:
 
 
 def _holiday(session: Session, row: dict[str, str]) -> None:
-    on = date.fromisoformat(_required(row, "date")).isoformat()
+    on = _date(row, "date").isoformat()
     code = _calendar(session, row["calendar"])
     values = {"calendar_code": code, "on": on, "is_workday": _yes(row, "workday"), "name": row["name"]}
     _put(session, CalendarDay, session.get(CalendarDay, (code, on)), values)
@@ -158,12 +157,15 @@ TABLES = (
 
 
 def _put(session: Session, model: type[SQLModel], standing: Any, values: dict[str, Any]) -> None:
-    if standing is None:
-        session.add(model(**values))
-        return
     for name, value in values.items():
-        setattr(standing, name, value)
-    session.add(standing)
+        longest = getattr(inspect(model).columns[name].type, "length", None)
+        if isinstance(value, str) and longest and len(value) > longest:
+            raise ValueError(f"{value[:20]}… is longer than {longest} characters; shorten it")
+    row = standing or model()
+    for name, value in values.items():
+        setattr(row, name, value)
+    session.add(row)
+    session.flush()  # a code may stand in the file once more
 
 
 def _required(row: dict[str, str], name: str) -> str:
@@ -188,6 +190,13 @@ def _number(row: dict[str, str], name: str) -> int:
         return int(row[name])
     except ValueError:
         raise ValueError(f"the column {name} holds {row[name]!r}; write a whole number") from None
+
+
+def _date(row: dict[str, str], name: str) -> date:
+    try:
+        return date.fromisoformat(_required(row, name))
+    except ValueError:
+        raise ValueError(f"the column {name} holds {row[name]!r}; write a date such as 2026-05-01") from None
 
 
 def _one_of(row: dict[str, str], name: str, words: Any) -> str | None:

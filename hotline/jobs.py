@@ -81,7 +81,7 @@ def react(session: Session, work: DueWork) -> Again | None:
                 reaction(session, ticket, event)
             done.append(name)
         except Exception as error:
-            log.exception("reaction_failed", reaction=name, event=str(event.id), ticket=str(ticket.id))
+            log.exception("reaction_failed", reaction=name, cause=str(event.id), ticket=str(ticket.id))
             failures.append(f"{name}: {type(error).__name__}: {error}")
     return Again("; ".join(failures), {"done": done}) if failures else None
 

@@ -31,11 +31,9 @@ def take_back(session: Session, ticket: Ticket, _event: TicketEvent) -> None:
     routing.take_back(session, ticket)
 
 
-def promise(session: Session, ticket: Ticket, _event: TicketEvent) -> None:
+def promise_and_watch(session: Session, ticket: Ticket, _event: TicketEvent) -> None:
+    # One reaction: after a promise that failed, watching would find the one of an earlier dispatch.
     tickets.promise(session, ticket, actor=SYSTEM)
-
-
-def watch_promise(session: Session, ticket: Ticket, _event: TicketEvent) -> None:
     followup.watch_promise(session, ticket)
 
 
@@ -52,7 +50,7 @@ REACTIONS: dict[EventKind, tuple[Reaction, ...]] = {
     EventKind.APPENDED: (),
     EventKind.DESCRIBED: (route,),
     EventKind.ACCEPTED: (),
-    EventKind.ASSIGNED: (promise, watch_promise),
+    EventKind.ASSIGNED: (promise_and_watch,),
     EventKind.PROMISED: (),
     EventKind.CALLBACK_REQUESTED: (followup.plan_callback,),
     EventKind.CALL_ENDED: (followup.call_back_the_speechless,),

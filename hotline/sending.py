@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
-from channels.contract import OutboundMessage, PermanentSendError, RetryableSendError, SendError, Sent, UnknownOutcomeError
+from channels.contract import OutboundMessage, PermanentSendError, RetryableSendError, Sender, SendError, Sent, UnknownOutcomeError
 from channels.models import MessageState
 from channels.outbox import begin_sending, save_failure, save_sent
 from foundation.models import DueWork
-from foundation.work import finish, postpone, renew
+from foundation.work import LeaseLostError, finish, postpone, renew
 from hotline.office import Office
 
 log = structlog.get_logger(__name__)
@@ -27,11 +28,11 @@ def send_messages(office: Office, works: Sequence[DueWork]) -> None:
             if message is None:
                 finish(session, [work])
         if message is not None:
-            _save(office, work, _send(office, message), sender=str(message.channel))
+            sender = office.doors.senders.get(message.channel)
+            _save(office, work, _send(sender, message), by=sender.name if sender else "")
 
 
-def _send(office: Office, message: OutboundMessage) -> Sent | SendError:
-    sender = office.doors.senders.get(message.channel)
+def _send(sender: Sender | None, message: OutboundMessage) -> Sent | SendError:
     if sender is None:
         return PermanentSendError(f"no door is open that sends by {message.channel}; enable one in settings.toml")
     try:
@@ -43,15 +44,16 @@ def _send(office: Office, message: OutboundMessage) -> Sent | SendError:
         return UnknownOutcomeError(f"the sender broke off: {type(error).__name__}")
 
 
-def _save(office: Office, work: DueWork, result: Sent | SendError, *, sender: str) -> None:
+def _save(office: Office, work: DueWork, result: Sent | SendError, *, by: str) -> None:
     assert work.subject_id is not None
-    with office.database.write() as session:
+    # What became of the message is stored also when the lease ran out: whoever took the work over finds it.
+    with office.database.write() as session, suppress(LeaseLostError):
         if isinstance(result, Sent):
-            save_sent(session, work.subject_id, result, by=sender)
+            save_sent(session, work.subject_id, result, by=by)
             finish(session, [work])
             return
         is_last = work.attempts >= work.max_attempts
-        state = save_failure(session, work.subject_id, result, by=sender, is_last_try=is_last)
+        state = save_failure(session, work.subject_id, result, by=by, is_last_try=is_last)
         log.warning("message_not_delivered", message=str(work.subject_id), outcome=type(result).__name__, state=str(state))
         if state is MessageState.QUEUED and isinstance(result, RetryableSendError):
             postpone(session, work, reason=str(result), after=result.after or _delay(work))

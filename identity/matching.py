@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,8 @@ from channels.contract import Address, Channel
 from foundation.i18n import Sentence, mark
 
 SAME_NAME_PERCENT = 85
-HONORIFICS = ("先生", "女士", "小姐", "老师", "同志", "mr.", "mrs.", "ms.", "mr", "mrs", "ms", "dr.")
+HONORIFICS = ("先生", "女士", "小姐", "老师", "同志")
+LATIN_HONORIFICS = frozenset({"mr", "mrs", "ms", "dr"})
 
 
 class Grade(StrEnum):
@@ -84,13 +86,18 @@ def _names_differ(one: str, other: str) -> bool:
         return not (first.startswith(second) or second.startswith(first))
     if _is_han(first) != _is_han(second):
         return False  # a name and its transcription cannot be compared letter by letter
-    return fuzz.token_set_ratio(first, second) < SAME_NAME_PERCENT
+    words, others = set(first.split()), set(second.split())
+    only_first, only_second = " ".join(sorted(words - others)), " ".join(sorted(others - words))
+    # What both share, a family's surname, says nothing about which of them it is.
+    return bool(only_first and only_second) and fuzz.ratio(only_first, only_second) < SAME_NAME_PERCENT
 
 
 def _plain(name: str) -> str:
     plain = name.casefold().strip()
+    if not _is_han(plain):
+        return " ".join(word for word in re.findall(r"\w+", re.sub("['’]", "", plain)) if word not in LATIN_HONORIFICS)
     for honorific in HONORIFICS:
-        plain = plain.removesuffix(honorific).removeprefix(honorific + " ").strip()
+        plain = plain.removesuffix(honorific).strip()
     return plain
 
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
 PAUSE_SECONDS = 0.02
+
+HOTLINE = ("-c", "import sys; from hotline.cli import main; sys.exit(main())")
 
 Values = Mapping[str, Any]
 
@@ -72,9 +74,9 @@ class Installation:
     def settings_file(self) -> Path:
         return self.folder / "settings.toml"
 
-    def start(self, *arguments: str, jobs: bool = True) -> Server:
+    def start(self, *, jobs: bool = True, program: Sequence[str] = HOTLINE) -> Server:
         """Start `hotline serve` and return once it is ready."""
-        server = Server(self, _start(self, "serve", *arguments, *(() if jobs else ("--no-jobs",)), log="server.log"))
+        server = Server(self, _start(self, program, "serve", *(() if jobs else ("--no-jobs",)), log="server.log"))
         try:
             server.wait_until_ready()
         except BaseException:
@@ -84,7 +86,9 @@ class Installation:
 
     def start_worker(self, *, concurrency: int = 2) -> Process:
         """Start `hotline worker --beat`; it leads a process group of its own."""
-        return Process(_start(self, "worker", "--beat", "--concurrency", str(concurrency), log="worker.log"), self.folder / "worker.log")
+        return Process(
+            _start(self, HOTLINE, "worker", "--beat", "--concurrency", str(concurrency), log="worker.log"), self.folder / "worker.log"
+        )
 
 
 def install(folder: Path, database_url: str, *, public_url: str = "", settings: Mapping[str, Values] | None = None) -> Installation:
@@ -144,9 +148,8 @@ def _free_ports(count: int) -> list[int]:
         return found
 
 
-def _start(installation: Installation, *arguments: str, log: str) -> subprocess.Popen[bytes]:
-    program = "import sys; from hotline.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "--settings", str(installation.settings_file), *arguments]
+def _start(installation: Installation, program: Sequence[str], *arguments: str, log: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *program, "--settings", str(installation.settings_file), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HOTLINE_")}
     with (installation.folder / log).open("ab") as output:
         return subprocess.Popen(
@@ -212,9 +215,9 @@ class Server(Process):
 
 
 @contextmanager
-def serving(installation: Installation, *, jobs: bool = True) -> Iterator[Server]:
+def serving(installation: Installation, *, jobs: bool = True, program: Sequence[str] = HOTLINE) -> Iterator[Server]:
     """Give a running server; it is killed at the end if it still runs."""
-    server = installation.start(jobs=jobs)
+    server = installation.start(jobs=jobs, program=program)
     try:
         yield server
     finally:

@@ -18,9 +18,10 @@ class SchemaError(Exception):
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to a revision; does nothing when it is there already."""
+    """Bring the database to a revision; does nothing when it is there already. Raises SchemaError when it is newer than we are."""
     engine = open_engine(parse_url(url))
     try:
+        _refuse_newer(engine, revision_of(engine))
         with engine.begin() as connection:
             config = config_for(engine)
             config.attributes["connection"] = connection
@@ -57,8 +58,11 @@ def require_head(engine: Engine) -> None:
     found, wanted = revision_of(engine), head()
     if found == wanted:
         return
-    config = config_for(engine)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise SchemaError(f"the database is newer ({found}) than this version ({wanted}); start the newer version, or restore a backup")
+    _refuse_newer(engine, found)
     raise SchemaError("the database is not prepared for this version; run: hotline db upgrade")
+
+
+def _refuse_newer(engine: Engine, found: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config_for(engine)).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaError(f"the database is newer ({found}) than this version ({head()}); start the newer version, or restore a backup")

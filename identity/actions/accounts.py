@@ -76,7 +76,8 @@ def sign_in(session: Session, username: str, password: str) -> str | SignInError
 
     A refusal is returned and not raised, because the failed attempt is counted in this same transaction.
     """
-    staff = session.exec(select(Staff).where(col(Staff.username) == username, col(Staff.is_active))).first()
+    # Guesses at one account wait for each other, else those made at the same moment would count as one.
+    staff = session.exec(select(Staff).where(col(Staff.username) == username, col(Staff.is_active)).with_for_update()).first()
     # A name that nobody has takes as long as a wrong password, so that names cannot be guessed by the clock.
     is_right = _verifies(staff.password_hash if staff else None, password)
     if staff is None:

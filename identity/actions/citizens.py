@@ -51,8 +51,9 @@ def resolve_citizen(session: Session, contact_id: UUID, inbound: InboundContact)
     holders = _holders(session, inbound.sender) if inbound.sender.is_known else []
     found = match(inbound.sender, inbound.name, inbound.channel, holders)
     citizen_id = found.citizen_id or _create_citizen(session, inbound, found)
-    for address in dict.fromkeys((inbound.sender, *inbound.also)):
-        _remember_address(session, citizen_id, address, inbound, is_new=found.citizen_id is None)
+    _remember_address(session, citizen_id, inbound.sender, inbound, is_new=found.citizen_id is None)
+    for address in inbound.also:  # among them may be the sender's own once more
+        _remember_address(session, citizen_id, address, inbound, is_new=False)
     _link(session, contact_id, citizen_id, found.grade, found.reasons)
     return citizen_id
 

@@ -92,9 +92,7 @@ def test_an_error_is_logged_with_where_it_happened_and_without_the_values_there(
 
 
 @pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_only_events_of_the_chosen_level_and_above_are_written(
-    logs: Callable[[str, Form], io.StringIO], level: str, seen: int
-) -> None:
+def test_only_events_of_the_chosen_level_and_above_are_written(logs: Callable[[str, Form], io.StringIO], level: str, seen: int) -> None:
     written = logs(level, "json")
     log = structlog.get_logger("test")
     for say in (log.debug, log.info, log.warning, log.error):

@@ -11,6 +11,7 @@ from foundation.database import Database, Session
 from foundation.models import CalendarDay
 from foundation.reference import cached, changed
 from foundation.settings import Settings
+from tests.foundation.failing import failing
 
 
 @pytest.fixture
@@ -80,10 +81,9 @@ def test_a_transaction_sees_its_own_change_at_once(database: Database, load: Loa
 
 def test_a_change_that_was_rolled_back_is_kept_nowhere(database: Database, neighbour: Database, load: Loads) -> None:
     assert read(database, load) == []
-    with pytest.raises(ZeroDivisionError), database.write() as session:
+    with failing(database.write()) as session:
         add(session, "never", "2026-05-01")
         assert cached(session, "holidays", load) == ["never"]
-        raise ZeroDivisionError
     assert read(database, load) == read(neighbour, load) == []
     with database.write() as session:
         assert cached(session, "holidays", load) == []

@@ -272,7 +272,9 @@ def test_who_comes_later_or_gets_more_days_is_never_due_earlier(
 
 
 @given(CALENDARS, MOMENTS, SPANS)
-def test_working_time_ends_in_working_time_and_that_much_of_it_has_passed(calendar: WorkCalendar, moment: datetime, span: timedelta) -> None:
+def test_working_time_ends_in_working_time_and_that_much_of_it_has_passed(
+    calendar: WorkCalendar, moment: datetime, span: timedelta
+) -> None:
     end = calendar.add_working_time(moment, span)
     assert end - moment >= span
     assert calendar.is_open(end) or calendar.is_open(end - timedelta(microseconds=1))
