@@ -56,8 +56,12 @@ def sign_in(
 ) -> Response:
     """Open a session, or ask again and say why not."""
     _require_own_form(request, form_token)
+    name = username.strip()[:80]
+    with database_of(request).read() as session:
+        stored = identity.queries.stored_password(session, name)
+    is_right = identity.actions.password_is_right(stored, password[:MAX_PASSWORD])
     with database_of(request).write() as session:
-        token = identity.actions.sign_in(session, username.strip()[:80], password[:MAX_PASSWORD])
+        token = identity.actions.sign_in(session, name, is_right=is_right)
     if isinstance(token, SignInError):
         return _form_page(request, "sign_in/password.html", refusal=token, status=401, next=local_path(next), username=username)
     return _signed_in(request, token, local_path(next))

@@ -46,7 +46,7 @@ def keep(
     envelope   path, headers without secrets, sender, recipients: what is not in the body
     reason     why no contact could be read from it, with state UNREADABLE
     """
-    raw = RawContact(
+    raw = RawContact.plain(
         adapter=adapter,
         received_at=session.now,
         envelope=envelope,

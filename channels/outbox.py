@@ -24,6 +24,7 @@ from channels.contract import (
 )
 from channels.models import MessageState, OutboxMessage
 from foundation.database import Session
+from foundation.ids import new_id
 from foundation.prepared import Prepared, store
 from foundation.work import Lane, enqueue
 
@@ -47,6 +48,40 @@ _SENT_LATELY = Prepared(
 )
 
 
+_CONTENT = (
+    "channel",
+    "to_kind",
+    "to_value",
+    "purpose",
+    "subject",
+    "text",
+    "language",
+    "mailbox",
+    "reply_token",
+    "message_id",
+    "in_reply_to",
+)
+_THIS = col(OutboxMessage.id) == bindparam("the_id")
+_BEGIN = Prepared(
+    update(OutboxMessage)
+    .where(_THIS, col(OutboxMessage.state) == MessageState.QUEUED)
+    .values(state=MessageState.SENDING, attempts=col(OutboxMessage.attempts) + 1)
+    .returning(*(getattr(OutboxMessage, name) for name in _CONTENT))
+)
+_ABANDON = Prepared(
+    update(OutboxMessage)
+    .where(_THIS, col(OutboxMessage.state) == MessageState.SENDING)
+    .values(state=MessageState.UNKNOWN, last_error="the sender was stopped before the provider's answer was stored")
+)
+_SENT = Prepared(
+    update(OutboxMessage)
+    .where(_THIS)
+    .values(
+        state=MessageState.SENT, sent_at=bindparam("now"), sent_by=bindparam("by"), provider_id=bindparam("at_provider"), last_error=None
+    )
+)
+
+
 def queue_message(
     session: Session,
     *,
@@ -65,7 +100,12 @@ def queue_message(
 
     reply_token   the ticket's number; the adapter signs it into an address to answer to
     """
-    message = OutboxMessage(
+    own_id = new_id()
+    # Fixed now, so that every try carries the same one and a receiver can fold two deliveries into one.
+    message_id = f"<{own_id.hex}@{mailbox.partition('@')[2] or 'hotline.invalid'}>" if channel is Channel.EMAIL else ""
+    message = OutboxMessage.plain(
+        id=own_id,
+        message_id=message_id,
         channel=channel,
         to_kind=to.kind,
         to_value=to.value,
@@ -79,9 +119,6 @@ def queue_message(
         reply_token=reply_token,
         in_reply_to=list(in_reply_to),
     )
-    if channel is Channel.EMAIL:
-        # Fixed now, so that every try carries the same one and a receiver can fold two deliveries into one.
-        message.message_id = f"<{message.id.hex}@{mailbox.partition('@')[2] or 'hotline.invalid'}>"
     store(session, message)
     enqueue(session, SEND_MESSAGE, lane=Lane.OUTBOX, subject_id=message.id)
     return message
@@ -98,32 +135,18 @@ def begin_sending(session: Session, message_id: UUID) -> OutboundMessage | None:
     None when it is no longer queued. One that was being sent when its worker died becomes UNKNOWN here: the provider may
     have taken it, so a person decides.
     """
-    stored = session.get(OutboxMessage, message_id, with_for_update=True)
-    if stored is None or stored.state not in {MessageState.QUEUED, MessageState.SENDING}:
+    found = _BEGIN.rows(session, {"the_id": message_id})
+    if not found:
+        _ABANDON.run(session, {"the_id": message_id})
         return None
-    if stored.state is MessageState.SENDING:
-        stored.state, stored.last_error = MessageState.UNKNOWN, "the sender was stopped before the provider's answer was stored"
-        return None
-    stored.state, stored.attempts = MessageState.SENDING, stored.attempts + 1
-    return OutboundMessage(
-        id=str(stored.id),
-        channel=stored.channel,
-        to=Address(stored.to_kind, stored.to_value),
-        purpose=stored.purpose,
-        subject=stored.subject,
-        text=stored.text,
-        language=stored.language,
-        mailbox=stored.mailbox,
-        reply_token=stored.reply_token,
-        message_id=stored.message_id,
-        in_reply_to=tuple(stored.in_reply_to),
-    )
+    content = dict(zip(_CONTENT, found[0], strict=True))
+    to = Address(content.pop("to_kind"), content.pop("to_value"))
+    return OutboundMessage(**content | {"id": str(message_id), "to": to, "in_reply_to": tuple(content["in_reply_to"])})
 
 
 def save_sent(session: Session, message_id: UUID, sent: Sent, *, by: str) -> None:
     """Store that the provider took the message."""
-    values = {"state": MessageState.SENT, "sent_at": session.now, "sent_by": by, "provider_id": sent.provider_id[:200], "last_error": None}
-    session.execute(_update(message_id).values(**values))
+    _SENT.run(session, {"the_id": message_id, "now": session.now, "by": by, "at_provider": sent.provider_id[:200]})
 
 
 def save_failure(session: Session, message_id: UUID, error: SendError, *, by: str, is_last_try: bool) -> MessageState:

@@ -76,7 +76,7 @@ def watch_promise(session: Session, ticket: Ticket) -> None:
 
 
 def _plan_reminder(session: Session, ticket_id: UUID, promise_id: UUID, due_at: datetime) -> None:
-    reminder = Reminder(ticket_id=ticket_id, promise_id=promise_id, due_at=due_at)
+    reminder = Reminder.plain(ticket_id=ticket_id, promise_id=promise_id, due_at=due_at)
     store(session, reminder)
     enqueue(session, REMINDER_DUE, lane=Lane.FOLLOWUP, subject_id=reminder.id, due_at=due_at)
 

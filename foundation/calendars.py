@@ -35,5 +35,10 @@ def _load(session: Session) -> dict[str, WorkCalendar]:
 
 
 def _read(row: CalendarRow, days: dict[date, bool]) -> WorkCalendar:
-    week = [[(time.fromisoformat(start), time.fromisoformat(end)) for start, end in intervals] for intervals in row.intervals]
+    week = [[(time.fromisoformat(start), _end(end)) for start, end in intervals] for intervals in row.intervals]
     return WorkCalendar(row.code, ZoneInfo(row.timezone), week, days)
+
+
+def _end(text: str) -> time:
+    """Return the end of an interval; "24:00" is midnight at the end of the day."""
+    return time(0) if text == "24:00" else time.fromisoformat(text)

@@ -6,7 +6,6 @@ Only the edge of a request or a job opens one, so only the edge commits.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -22,6 +21,7 @@ from sqlalchemy.orm import SessionTransaction
 
 from foundation.clock import Clock
 from foundation.settings import Settings, SettingsError
+from foundation.turns import Turns
 
 BUSY_TIMEOUT_MS = 30_000
 Nudge = Callable[[frozenset[str]], None]
@@ -34,6 +34,8 @@ class Session(sqlmodel.Session):
     settings: Settings
     lanes: set[str]  # lanes of work that became due in this transaction; nudged after the commit
     idle_kinds: frozenset[str]  # kinds of work for which this installation does nothing
+    # Who does the reactions of this transaction's events within it collects them here; None writes them down as work.
+    at_once: list[Any] | None = None
 
     open_steps = 0  # blocks of `savepoint` that are open
     _begins_nested = False
@@ -70,9 +72,18 @@ class Session(sqlmodel.Session):
         self._cursor.execute(statement, parameters)
         return self._cursor
 
+    def execute_many_on_driver(self, statement: str, parameters: Sequence[Any]) -> Any:
+        """Execute once for each of `parameters`; return the driver's cursor."""
+        self._cursor.executemany(statement, parameters)
+        return self._cursor
+
     @property
     def is_postgresql(self) -> bool:
         return self.dialect.name == "postgresql"
+
+
+class ReactionsMissingError(Exception):
+    """Events were collected whose reactions nobody did: the transaction is not committed, so that they are not lost."""
 
 
 class Database:
@@ -85,7 +96,7 @@ class Database:
         self.engine = open_engine(self.url, pool_size=settings.database.pool_size)
         self._reader = self.engine.execution_options(read_only=True)
         # SQLite has one writer. Waiting for it here is fair and exact; its own busy handler sleeps in steps of up to 100 ms.
-        self._writer_lock: threading.Lock | None = threading.Lock() if self.is_sqlite else None
+        self._turns = Turns() if self.is_sqlite else None
         self.nudge: Nudge = _wake_nobody
         self.idle_kinds: frozenset[str] = frozenset()
 
@@ -94,16 +105,17 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Open a transaction that writes; commit at the end, roll back on any error, then nudge the work that became due."""
-        if self._writer_lock is None:
-            with self._session(self.engine) as session:
-                yield session
-                session.commit()
-        else:
-            with self._writer_lock, self._session(self.engine) as session:
-                yield session
-                session.commit()
+    def write(self, *, first: bool = False) -> Iterator[Session]:
+        """Open a transaction that writes; commit at the end, roll back on any error, then nudge the work that became due.
+
+        first   a provider waits for it: on SQLite it gets its turn before all others
+        """
+        turn = nullcontext() if self._turns is None else self._turns.turn(first=first)
+        with turn, self._session(self.engine) as session:
+            yield session
+            if session.at_once:
+                raise ReactionsMissingError
+            session.commit()
         if session.lanes:
             self.nudge(frozenset(session.lanes))
 
@@ -137,6 +149,7 @@ def savepoint(session: Session) -> Iterator[None]:
     Lighter than `Session.begin_nested`, which copies the session's state: objects that the block changed are read anew.
     """
     session.flush()  # what was written before the block is not the block's to lose
+    collected = len(session.at_once or ())
     session.execute_on_driver("SAVEPOINT step")
     session.open_steps += 1
     try:
@@ -145,6 +158,7 @@ def savepoint(session: Session) -> Iterator[None]:
     except BaseException:
         for added in list(session.new):
             session.expunge(added)
+        del (session.at_once or [])[collected:]
         session.expire_all()
         session.execute_on_driver("ROLLBACK TO SAVEPOINT step")
         session.execute_on_driver("RELEASE SAVEPOINT step")

@@ -108,7 +108,7 @@ class GroupWriter:
 
     def _write_together(self, group: list[_Waiting]) -> list[tuple[Any, Exception | None]]:
         answers: list[tuple[Any, Exception | None]] = []
-        with self._database.write() as session:
+        with self._database.write(first=True) as session:
             lock(session, [key for waiting in group for key in waiting.keys])
             for waiting in group:
                 try:

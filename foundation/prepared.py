@@ -6,7 +6,7 @@ costs a tenth (docs/decisions/0004-speed.md). The text and the conversions are S
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -33,8 +33,13 @@ class Prepared:
         compiled = self._compiled(session.dialect)
         return int(session.execute_on_driver(compiled.text, compiled.parameters(values)).rowcount)
 
+    def run_many(self, session: Session, values: Sequence[dict[str, Any]]) -> int:
+        """Execute once for each of `values` and return how many rows were written altogether."""
+        compiled = self._compiled(session.dialect)
+        return int(session.execute_many_on_driver(compiled.text, [compiled.parameters(one) for one in values]).rowcount)
+
     def rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the rows of a SELECT, each value in its Python type."""
+        """Return the rows of a SELECT or of RETURNING, each value in its Python type."""
         compiled = self._compiled(session.dialect)
         found = session.execute_on_driver(compiled.text, compiled.parameters(values)).fetchall()
         return [
@@ -63,9 +68,8 @@ class _Compiled:
         }
         names = compiled.positiontup  # None where the driver takes names
         self._positions = None if names is None else [(name, self._converts[name]) for name in names]
-        self.results: list[Convert] = [
-            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in getattr(statement, "selected_columns", ())
-        ]
+        returned = statement.selected_columns if statement.is_select else statement.exported_columns
+        self.results: list[Convert] = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in returned]
 
     def parameters(self, values: dict[str, Any]) -> Any:
         given = self._constants | values if self._constants else values

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import JSON, Enum, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import configure_mappers
 from sqlmodel import Field, SQLModel
 
 from foundation.ids import new_id
@@ -45,6 +46,15 @@ class Row(SQLModel):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
 
+    @classmethod
+    def plain(cls, **values: Any) -> Self:
+        """Return a row to be stored and read, never changed: SQLAlchemy does not watch it, which costs a tenth."""
+        constants, factories = _defaults(cls)
+        row = object.__new__(cls)
+        made = {name: factory() for name, factory in factories.items() if name not in values}
+        row.__dict__.update(constants | made | values)
+        return row
+
     def __init__(self, **values: Any) -> None:
         # SQLModel validates no table, yet walks every field of a new row through pydantic and the change tracking, five times the
         # cost of this (docs/decisions/0004-speed.md). A new row has no changes to track: all of it is new.
@@ -61,6 +71,7 @@ class Row(SQLModel):
 @cache
 def _defaults(model: type[SQLModel]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """Return the constant defaults of a table, and the functions that make the others."""
+    configure_mappers()  # a plain row that is made before any other would have no attributes to read
     fields = model.model_fields
     constants = {name: field.default for name, field in fields.items() if field.default_factory is None and not field.is_required()}
     factories: dict[str, Any] = {name: field.default_factory for name, field in fields.items() if field.default_factory is not None}

@@ -12,12 +12,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, text, tuple_, update
+from sqlalchemy import CursorResult, bindparam, case, delete, inspect, text, tuple_, update
 from sqlmodel import col, select
 
 from foundation.database import Session
 from foundation.models import DueWork, WorkState
-from foundation.prepared import store
+from foundation.prepared import Prepared, store
 
 
 class Lane(StrEnum):
@@ -58,7 +58,7 @@ def enqueue(
     """
     if kind in session.idle_kinds:
         return
-    work = DueWork(
+    work = DueWork.plain(
         kind=kind,
         lane=lane,
         subject_id=subject_id,
@@ -72,40 +72,42 @@ def enqueue(
         session.lanes.add(lane)
 
 
+_COLUMNS = tuple(inspect(DueWork).local_table.columns)
+_NEXT = (
+    select(DueWork.id)
+    .where(IS_DUE, col(DueWork.lane) == bindparam("in_lane"), col(DueWork.due_at) <= bindparam("now"))
+    .order_by(col(DueWork.due_at), col(DueWork.id))
+    .limit(bindparam("many"))
+    .with_for_update(skip_locked=True)  # SQLite has one claimer and leaves it out
+    .cte("next")
+)
+_CLAIM = Prepared(
+    update(DueWork)
+    .where(col(DueWork.id).in_(select(_NEXT.c.id)))
+    .values(state=WorkState.LEASED, lease_until=bindparam("until"), worker=bindparam("by"), attempts=col(DueWork.attempts) + 1)
+    .returning(*_COLUMNS)
+)
+_FINISH = Prepared(
+    delete(DueWork).where(col(DueWork.id) == bindparam("the_id"), col(DueWork.attempts) == bindparam("in_attempt"), IS_LEASED)
+)
+
+
 def claim(session: Session, lane: Lane, *, worker: str, many: int, lease: timedelta) -> list[DueWork]:
     """Return up to `many` rows that are due, leased to `worker`; the caller commits before it works on them.
 
     The attempt is counted here, so that work which kills its worker runs out of tries.
     """
-    due = (
-        select(DueWork.id)
-        .where(IS_DUE, col(DueWork.lane) == lane, col(DueWork.due_at) <= session.now)
-        .order_by(col(DueWork.due_at), col(DueWork.id))
-        .limit(many)
-        .with_for_update(skip_locked=True)  # SQLite has one claimer and leaves it out
-        .cte("due")
-    )
-    claimed = (
-        update(DueWork)
-        .where(col(DueWork.id).in_(select(due.c.id)))
-        .values(state=WorkState.LEASED, lease_until=session.now + lease, worker=worker, attempts=col(DueWork.attempts) + 1)
-        .returning(DueWork)
-        .execution_options(synchronize_session=False)
-    )
-    return sorted(session.scalars(claimed), key=lambda work: (work.due_at, work.id))
+    values = {"in_lane": lane, "now": session.now, "many": many, "until": session.now + lease, "by": worker}
+    names = [column.name for column in _COLUMNS]
+    claimed = [DueWork.plain(**dict(zip(names, row, strict=True))) for row in _CLAIM.rows(session, values)]
+    return sorted(claimed, key=lambda work: (work.due_at, work.id))
 
 
 def finish(session: Session, done: Sequence[DueWork]) -> None:
     """Delete rows in the transaction that did their work. Raises LeaseLostError when a lease was lost."""
-    for attempts in {work.attempts for work in done}:
-        ids = [work.id for work in done if work.attempts == attempts]
-        result = session.execute(
-            delete(DueWork)
-            .where(col(DueWork.id).in_(ids), col(DueWork.attempts) == attempts, col(DueWork.state) == WorkState.LEASED)
-            .execution_options(synchronize_session=False)
-        )
-        if result.rowcount != len(ids):  # type: ignore[attr-defined]
-            raise LeaseLostError
+    held = [{"the_id": work.id, "in_attempt": work.attempts} for work in done]
+    if held and _FINISH.run_many(session, held) != len(held):
+        raise LeaseLostError
 
 
 def renew(session: Session, held: Sequence[DueWork], lease: timedelta) -> None:
@@ -119,7 +121,7 @@ def postpone(
     """Give the row back with its reason, due again after a growing delay; out of tries it is set aside as dead.
 
     reason   for a person; holds no citizen's data
-    Returns  DUE or DEAD
+    Returns  DUE or DEAD; LEASED when the lease was lost and nothing was changed
     """
     is_dead = work.attempts >= work.max_attempts
     delay = after or timedelta(seconds=session.settings.work.retry_seconds * 2 ** min(work.attempts - 1, 10))
@@ -128,8 +130,8 @@ def postpone(
     values["last_error"] = reason[:2000]
     if payload is not None:
         values["payload"] = payload
-    session.execute(_held([work]).values(**values))
-    return state
+    changed: CursorResult[Any] = session.execute(_held([work]).values(**values))  # type: ignore[assignment]
+    return state if changed.rowcount else WorkState.LEASED
 
 
 def give_back(session: Session, untouched: Sequence[DueWork]) -> None:
@@ -150,7 +152,12 @@ def _held(works: Sequence[DueWork]) -> Any:
     )
 
 
-def sweep(session: Session) -> list[str]:
+def _has_due_work(session: Session, lane: Lane) -> bool:
+    due = select(DueWork.id).where(IS_DUE, col(DueWork.lane) == lane, col(DueWork.due_at) <= session.now)
+    return session.exec(due.limit(1)).first() is not None
+
+
+def sweep(session: Session) -> list[Lane]:
     """Return expired leases to the queue and name the lanes that have work due; safe to run twice at once.
 
     A row whose worker died on its last try is dead.
@@ -162,8 +169,7 @@ def sweep(session: Session) -> list[str]:
         update(DueWork).where(*expired, no_tries_left).values(state=WorkState.DEAD, **died).execution_options(synchronize_session=False)
     )
     session.execute(update(DueWork).where(*expired).values(state=WorkState.DUE, **died).execution_options(synchronize_session=False))
-    due = select(DueWork.lane).where(IS_DUE, col(DueWork.due_at) <= session.now).distinct()
-    return list(session.exec(due))
+    return [lane for lane in Lane if _has_due_work(session, lane)]
 
 
 def revive(session: Session, work_id: UUID) -> bool:

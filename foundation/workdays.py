@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 Interval = tuple[time, time]
 HORIZON_DAYS = 366
+MIDNIGHT = time(0)
 
 
 class NoWorkingDayError(Exception):
@@ -19,7 +20,7 @@ class NoWorkingDayError(Exception):
 class WorkCalendar:
     """When an office works.
 
-    week    seven sequences of intervals, Monday first; local wall-clock times
+    week    seven sequences of intervals, Monday first; local wall-clock times; an interval that ends at 00:00 ends with its day
     days    exceptions: a date that is worked (True: with the hours of the first working weekday) or not (False)
     """
 
@@ -91,9 +92,16 @@ class WorkCalendar:
     def _spans(self, on: date) -> list[tuple[datetime, datetime]]:
         """Return the intervals of a date as UTC moments, so that a change of summer time counts real hours."""
         return [
-            (datetime.combine(on, start, self.zone).astimezone(UTC), datetime.combine(on, end, self.zone).astimezone(UTC))
+            (
+                datetime.combine(on, start, self.zone).astimezone(UTC),
+                datetime.combine(self._day_of(end, on), end, self.zone).astimezone(UTC),
+            )
             for start, end in self.intervals(on)
         ]
+
+    @staticmethod
+    def _day_of(end: time, on: date) -> date:
+        return on + timedelta(days=1) if end == MIDNIGHT else on
 
     def _spans_from(self, moment: datetime) -> Iterator[tuple[datetime, datetime]]:
         on, looked = self._local_date(moment), 0

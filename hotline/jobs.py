@@ -9,33 +9,24 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlmodel import col, select
 
 from channels import inbox
 from channels.models import Contact
 from channels.outbox import SEND_MESSAGE
 from followup import actions as followup
-from foundation.database import Session, lock, savepoint
+from foundation.database import Session, lock
 from foundation.models import DueWork
 from foundation.work import Lane
 from hotline.alarms import raise_alarm
 from hotline.letters import ACCEPT_LETTER, accept_letters
 from hotline.office import Office
+from hotline.reacting import Again, react
 from hotline.reactions import REACTIONS
 from hotline.sending import send_messages
 from tickets import actions as tickets
 from tickets.actions.events import reaction_kind
-from tickets.models import Ticket, TicketEvent
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """The work is not finished; it is tried again after a while with this payload."""
-
-    reason: str
-    payload: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +56,6 @@ class Periodic:
 
     every: timedelta
     run: Callable[[Session], None]
-
-
-def react(session: Session, work: DueWork) -> Again | None:
-    """Run what follows an event; those that are done are remembered, so that a retry does not do them twice."""
-    event = session.get_one(TicketEvent, work.subject_id)
-    ticket = session.get_one(Ticket, event.ticket_id)
-    done, failures = list(work.payload.get("done", [])), []
-    for reaction in REACTIONS[event.kind]:
-        name = reaction.__name__
-        if name in done:
-            continue
-        try:
-            with savepoint(session):
-                reaction(session, ticket, event)
-            done.append(name)
-        except Exception as error:
-            log.exception("reaction_failed", reaction=name, cause=str(event.id), ticket=str(ticket.id))
-            failures.append(f"{name}: {type(error).__name__}: {error}")
-    return Again("; ".join(failures), {"done": done}) if failures else None
-
-
-def read_ahead(session: Session, works: Sequence[DueWork]) -> list[object]:
-    """Read what the reactions of a batch are about in two questions; the session has it for as long as the result is held."""
-    event_ids = [work.subject_id for work in works if getattr(JOBS[work.kind], "run", None) is react]
-    if not event_ids:
-        return []
-    events = list(session.exec(select(TicketEvent).where(col(TicketEvent.id).in_(event_ids))))
-    tickets_of_them = session.exec(select(Ticket).where(col(Ticket.id).in_({event.ticket_id for event in events})))
-    return [*events, *tickets_of_them]
 
 
 def accept_contact_again(session: Session, work: DueWork) -> Again | None:

@@ -8,10 +8,13 @@ from contextlib import nullcontext
 import structlog
 
 from foundation.database import Session, savepoint
+from foundation.logs import kind_of_error
 from foundation.models import DueWork, WorkState
 from foundation.work import Lane, LeaseLostError, claim, finish, postpone, sweep
-from hotline.jobs import JOBS, MANY, Again, InTransaction, OnItsOwn, read_ahead
+from hotline.jobs import JOBS, MANY, InTransaction, OnItsOwn
 from hotline.office import Office
+from hotline.pace import works_in_time
+from hotline.reacting import Again, react_at_once, read_ahead
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +27,8 @@ def run_lane(office: Office, lane: Lane, *, worker: str) -> int:
     unknown = [work for work in claimed if work.kind not in JOBS]
     _set_aside(office, unknown)
     together = [work for work in claimed if isinstance(JOBS.get(work.kind), InTransaction)]
-    if together:
-        _run_together(office, together)
+    while together:
+        together = together[_run_together(office, together) :]
     for kind in {work.kind for work in claimed}:
         job = JOBS.get(kind)
         if isinstance(job, OnItsOwn):
@@ -36,16 +39,17 @@ def run_lane(office: Office, lane: Lane, *, worker: str) -> int:
 def sweep_lanes(office: Office) -> list[Lane]:
     """Put expired leases back into the queue and return the lanes that have work due."""
     with office.database.write() as session:
-        return [Lane(lane) for lane in sweep(session)]
+        return sweep(session)
 
 
-def _run_together(office: Office, works: Sequence[DueWork]) -> None:
-    """Do many rows in one transaction; when the transaction itself fails, each alone, so that one cannot fail the others."""
+def _run_together(office: Office, works: Sequence[DueWork]) -> int:
+    """Do rows in one transaction for as long as one may last, and return how many.
+
+    When the transaction itself fails, each row is done alone, so that one cannot fail the others.
+    """
     try:
         with office.database.write() as session:
-            held = read_ahead(session, works)
-            finish(session, [work for work in works if _do(session, work)])
-            del held
+            return _do_in_time(session, works)
     except LeaseLostError:
         if len(works) > 1:
             _run_each(office, works)
@@ -57,7 +61,20 @@ def _run_together(office: Office, works: Sequence[DueWork]) -> None:
         else:
             log.exception("work_failed", work=str(works[0].id), kind=works[0].kind)
             with office.database.write() as session:
-                _try_later(session, works[0], Again(f"{type(error).__name__}: {error}", works[0].payload))
+                _try_later(session, works[0], Again(kind_of_error(error), works[0].payload))
+    return len(works)
+
+
+def _do_in_time(session: Session, works: Sequence[DueWork]) -> int:
+    held = read_ahead(session, works)
+    session.at_once = []
+    taken: list[bool] = []
+    for work in works_in_time(works):
+        taken.append(_do(session, work))
+        react_at_once(session)
+    finish(session, [work for work, is_done in zip(works, taken, strict=False) if is_done])
+    del held
+    return len(taken)
 
 
 def _run_each(office: Office, works: Sequence[DueWork]) -> None:
@@ -74,7 +91,7 @@ def _do(session: Session, work: DueWork) -> bool:
             again = job.run(session, work)
     except Exception as error:
         log.exception("work_failed", work=str(work.id), kind=work.kind)
-        again = Again(f"{type(error).__name__}: {error}", work.payload)
+        again = Again(kind_of_error(error), work.payload)
     if again is not None:
         _try_later(session, work, again)
     return again is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import col, select
 
 from channels import inbox
@@ -17,14 +17,20 @@ from channels.contract import NO_ADDRESS, Address, AddressKind, Channel, Contact
 from channels.models import RawContact, RawState
 from foundation.database import Session, lock
 from foundation.i18n import say
+from foundation.logs import kind_of_error
 from foundation.models import DueWork
+from foundation.prepared import Prepared
 from foundation.work import Lane, LeaseLostError, enqueue, finish, postpone
 from hotline.intake import take_contact
 from hotline.office import Office
+from hotline.pace import works_in_time
+from hotline.reacting import react_at_once
 from tickets.actions import lock_keys
 
 ACCEPT_LETTER = "accept_letter"
 ADAPTER = "email"
+
+_READ = Prepared(update(RawContact).where(col(RawContact.id) == bindparam("the_id")).values(state=RawState.READ))
 
 log = structlog.get_logger(__name__)
 Read = tuple[DueWork, UUID, list[InboundContact]]
@@ -85,28 +91,37 @@ def _contact(office: Office, letter: LetterToParse, read: InboundContact | Parse
 
 
 def _accept(office: Office, batch: Sequence[Read]) -> None:
-    """Accept a batch in one transaction; when that fails as a whole, each letter alone."""
+    """Accept a batch in transactions of bounded length; when one fails as a whole, each of its letters alone."""
+    rest = batch
+    while rest:
+        rest = rest[_accept_some(office, rest) :]
+
+
+def _accept_some(office: Office, batch: Sequence[Read]) -> int:
+    """Accept the first letters of a batch and return how many."""
     try:
         with office.database.write() as session:
-            _accept_together(session, batch)
+            return _accept_together(session, batch)
     except Exception as error:
         if len(batch) > 1:
             for one in batch:
-                _accept(office, [one])
+                _accept_some(office, [one])
         elif not isinstance(error, LeaseLostError):
             log.exception("letter_not_accepted", work=str(batch[0][0].id))
             with office.database.write() as session:
-                postpone(session, batch[0][0], reason=f"{type(error).__name__}: {error}")
+                postpone(session, batch[0][0], reason=kind_of_error(error))
+    return len(batch)
 
 
-def _accept_together(session: Session, batch: Sequence[Read]) -> None:
-    contacts = [inbound for _, _, some in batch for inbound in some]
-    lock(session, [key for inbound in contacts for key in lock_keys(inbound)])
-    for _, raw_id, some in batch:
+def _accept_together(session: Session, batch: Sequence[Read]) -> int:
+    lock(session, [key for _, _, some in batch for inbound in some for key in lock_keys(inbound)])
+    session.at_once = []
+    done: list[DueWork] = []
+    for work, raw_id, some in works_in_time(batch):
         for inbound in some:
             take_contact(session, raw_id, inbound)
-    raw_ids = [raw_id for _, raw_id, _ in batch]
-    session.execute(
-        update(RawContact).where(col(RawContact.id).in_(raw_ids)).values(state=RawState.READ).execution_options(synchronize_session=False)
-    )
-    finish(session, [work for work, _, _ in batch])
+        react_at_once(session)
+        _READ.run(session, {"the_id": raw_id})
+        done.append(work)
+    finish(session, done)
+    return len(done)

@@ -29,6 +29,8 @@ class Runner:
         self._awake = {DATABASE_LANES: threading.Event(), NETWORK_LANES: threading.Event()}
         self._threads = [threading.Thread(target=self._run, args=(lanes,), name=f"runner-{lanes[0]}", daemon=True) for lanes in self._awake]
         self._last_periodic: dict[str, float] = {}
+        self._named: set[str] = set(Lane)  # lanes that somebody named since they were last looked at
+        self._guard = threading.Lock()
 
     def start(self) -> None:
         self._office.database.nudge = self.nudge
@@ -49,6 +51,8 @@ class Runner:
 
     def nudge(self, lanes: frozenset[str]) -> None:
         """Wake the threads that do these lanes."""
+        with self._guard:
+            self._named |= lanes
         for served, event in self._awake.items():
             if not lanes.isdisjoint(served):
                 event.set()
@@ -63,7 +67,7 @@ class Runner:
                 if lanes is DATABASE_LANES and monotonic_seconds() - swept_at >= pause:
                     swept_at = monotonic_seconds()
                     self._sweep()
-                done = sum(run_lane(self._office, lane, worker=SERVER_WORKER) for lane in lanes)
+                done = sum(self._do(lane) for lane in lanes)
             except Exception:
                 # The database may be away for a while; the rows stay and their leases run out.
                 log.exception("runner_failed", lanes=[str(lane) for lane in lanes])
@@ -71,6 +75,18 @@ class Runner:
                 self._stopping.wait(1.0)
             if not done and not self._stopping.is_set() and awake.wait(timeout=pause):
                 self._stopping.wait(GATHER_SECONDS)
+
+    def _do(self, lane: Lane) -> int:
+        """Do one batch of a lane that was named; a lane without work costs nothing."""
+        with self._guard:
+            if lane not in self._named:
+                return 0
+            self._named.discard(lane)
+        done = run_lane(self._office, lane, worker=SERVER_WORKER)
+        if done:
+            with self._guard:
+                self._named.add(lane)  # there may be more than this batch
+        return done
 
     def _sweep(self) -> None:
         self.nudge(frozenset(sweep_lanes(self._office)))

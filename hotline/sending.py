@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from channels.contract import OutboundMessage, PermanentSendError, RetryableSendError, Sender, SendError, Sent, UnknownOutcomeError
 from channels.models import MessageState
 from channels.outbox import begin_sending, save_failure, save_sent
+from foundation.clock import monotonic_seconds
+from foundation.database import Session
 from foundation.models import DueWork
 from foundation.work import LeaseLostError, finish, postpone, renew
 from hotline.office import Office
@@ -19,17 +22,28 @@ log = structlog.get_logger(__name__)
 
 
 def send_messages(office: Office, works: Sequence[DueWork]) -> None:
-    """Send each message of a claimed batch, one after the other, with its lease renewed before each."""
+    """Send each message of a claimed batch, one after the other; one commit saves an outcome and marks the next message."""
+    save: Callable[[Session], None] | None = None
+    renewed_at = monotonic_seconds()
     for index, work in enumerate(works):
         assert work.subject_id is not None
         with office.database.write() as session:
-            renew(session, works[index:], office.settings.lease)
+            if save is not None:
+                save(session)
+            if monotonic_seconds() - renewed_at > office.settings.work.lease_seconds / 3:
+                renew(session, works[index:], office.settings.lease)
+                renewed_at = monotonic_seconds()
             message = begin_sending(session, work.subject_id)
             if message is None:
-                finish(session, [work])
+                with suppress(LeaseLostError):  # nothing was done for it, and the outcome before it must stand
+                    finish(session, [work])
+        save = None
         if message is not None:
             sender = office.doors.senders.get(message.channel)
-            _save(office, work, _send(sender, message), by=sender.name if sender else "")
+            save = partial(_save, work=work, result=_send(sender, message), by=sender.name if sender else "")
+    if save is not None:
+        with office.database.write() as session:
+            save(session)
 
 
 def _send(sender: Sender | None, message: OutboundMessage) -> Sent | SendError:
@@ -44,10 +58,10 @@ def _send(sender: Sender | None, message: OutboundMessage) -> Sent | SendError:
         return UnknownOutcomeError(f"the sender broke off: {type(error).__name__}")
 
 
-def _save(office: Office, work: DueWork, result: Sent | SendError, *, by: str) -> None:
+def _save(session: Session, *, work: DueWork, result: Sent | SendError, by: str) -> None:
     assert work.subject_id is not None
     # What became of the message is stored also when the lease ran out: whoever took the work over finds it.
-    with office.database.write() as session, suppress(LeaseLostError):
+    with suppress(LeaseLostError):
         if isinstance(result, Sent):
             save_sent(session, work.subject_id, result, by=by)
             finish(session, [work])

@@ -98,7 +98,7 @@ def _plain(name: str) -> str:
         return " ".join(word for word in re.findall(r"\w+", re.sub("['’]", "", plain)) if word not in LATIN_HONORIFICS)
     for honorific in HONORIFICS:
         plain = plain.removesuffix(honorific).strip()
-    return plain
+    return "".join(plain.split())  # some write 王 伟
 
 
 def _is_han(name: str) -> bool:

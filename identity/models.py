@@ -32,7 +32,7 @@ class Citizen(Row, table=True):
 class Identifier(Row, table=True):
     """An address that a citizen was seen with. The same address may belong to several people.
 
-    channel        where it was seen: an address is only believed on the channel that it began on
+    channel        where it was used, an address is only believed on the channel that it began on; "stated" when it was only named
     last_used_at   the holder with the latest is the one a further contact goes on with
     """
 

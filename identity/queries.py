@@ -70,3 +70,8 @@ def _load_departments(session: Session) -> dict[UUID, Department]:
 def staff_by_username(session: Session, username: str) -> Staff | None:
     """Return the account with that name, None when there is none."""
     return session.exec(select(Staff).where(col(Staff.username) == username)).first()
+
+
+def stored_password(session: Session, username: str) -> str | None:
+    """Return the hash of an active account's password, None when there is no such account or no password was set."""
+    return session.exec(select(Staff.password_hash).where(col(Staff.username) == username, col(Staff.is_active))).first()

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import Table
 from sqlmodel import col, select
 from structlog.testing import capture_logs
 
@@ -31,6 +32,7 @@ from channels.contract import (
     Verification,
 )
 from channels.models import Contact, ContactState, OutboxMessage
+from foundation import reference
 from foundation.clock import SetClock
 from foundation.database import Database, Session
 from foundation.models import DueWork, WorkState
@@ -44,6 +46,7 @@ from hotline.intake import take_by_hand
 from hotline.lanes import run_lane
 from hotline.office import Office
 from hotline.reactions import REACTIONS
+from hotline.tables import METADATA
 from identity.access import Actor, ActorKind, Role
 from identity.models import Department
 from tickets import actions
@@ -56,6 +59,9 @@ MAILBOX = "hotline@city.example"
 NOISE = "The building site makes noise all night long."
 BURST = "A burst pipe floods the road."
 LAMP = "The street lamp at our door is dark."
+
+CITY_TABLES = [METADATA.tables[name] for name in ("department", "category", "routing_rule", "promise_rule")]
+_CITY: dict[Table, list[dict[str, Any]]] = {}
 
 R = TypeVar("R", bound=Row)
 _numbers = count(1)
@@ -247,10 +253,22 @@ def open_desk(settings: Settings, clock: SetClock) -> Iterator[Desk]:
     office = Office(settings, clock, database, doors, ParserProcess(doors.block("email"), key=settings.secret_key))
     try:
         with database.write() as session:
-            import_city(session)
+            _settle_city(session)
         yield Desk(office, clock, sender)
     finally:
         office.close()
+
+
+def _settle_city(session: Session) -> None:
+    """Store what `import_city` stores; the files are read once in a process, for that takes longer than most tests."""
+    if not _CITY:
+        import_city(session)
+        _CITY.update({table: [dict(row) for row in session.execute(table.select()).mappings()] for table in CITY_TABLES})
+        return
+    for table, rows in _CITY.items():
+        session.execute(table.delete())
+        session.execute(table.insert(), rows)
+    reference.changed(session)
 
 
 def import_city(session: Session) -> None:

@@ -24,8 +24,11 @@ class SignInError(Exception):
     """The sign-in was refused; the text is one sentence for the person, marked for translation."""
 
 
-WRONG = mark("The name or the password is wrong.")
-LOCKED = mark("Too many wrong passwords. Try again in 15 minutes, or ask an administrator for a sign-in link.")
+# One sentence for all, so that nobody learns which names exist, nor that a locked account's password was right.
+WRONG = mark(
+    "The name or the password is wrong. After several wrong tries an account is locked for 15 minutes; "
+    "an administrator can make a sign-in link."
+)
 LINK_SPENT = mark("This sign-in link was used already or has expired. Ask an administrator for a new one.")
 
 
@@ -71,19 +74,27 @@ def set_password(session: Session, staff: Staff, password: str) -> None:
     session.add(staff)
 
 
-def sign_in(session: Session, username: str, password: str) -> str | SignInError:
+def password_is_right(stored: str | None, password: str) -> bool:
+    """Return whether a password belongs to a stored hash (`identity.queries.stored_password`), None for nobody's.
+
+    Takes some 50 ms on purpose, as long for a name that nobody has, so call it with no transaction open.
+    """
+    try:
+        return _hasher().verify(stored or _nobody(), password) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def sign_in(session: Session, username: str, *, is_right: bool) -> str | SignInError:
     """Return the token of a new session, or the refusal.
 
+    is_right   what `password_is_right` said
     A refusal is returned and not raised, because the failed attempt is counted in this same transaction.
     """
     # Guesses at one account wait for each other, else those made at the same moment would count as one.
     staff = session.exec(select(Staff).where(col(Staff.username) == username, col(Staff.is_active)).with_for_update()).first()
-    # A name that nobody has takes as long as a wrong password, so that names cannot be guessed by the clock.
-    is_right = _verifies(staff.password_hash if staff else None, password)
-    if staff is None:
+    if staff is None or (staff.locked_until and staff.locked_until > session.now):
         return SignInError(WRONG)
-    if staff.locked_until and staff.locked_until > session.now:
-        return SignInError(LOCKED)
     if not is_right:
         return _count_failure(session, staff)
     staff.failed_sign_ins, staff.locked_until = 0, None
@@ -133,14 +144,7 @@ def _count_failure(session: Session, staff: Staff) -> SignInError:
     if staff.failed_sign_ins < session.settings.security.sign_in_attempts:
         return SignInError(WRONG)
     staff.failed_sign_ins, staff.locked_until = 0, session.now + LOCK_FOR
-    return SignInError(LOCKED)
-
-
-def _verifies(stored: str | None, password: str) -> bool:
-    try:
-        return _hasher().verify(stored or _nobody(), password) and stored is not None
-    except (VerificationError, InvalidHashError):
-        return False
+    return SignInError(WRONG)
 
 
 @cache

@@ -17,6 +17,7 @@ from identity.matching import Grade, Holder, Match, match
 from identity.models import Citizen, ContactLink, Identifier
 
 MAX_ADDRESS = 320
+STATED = "stated"  # not used, only named: no channel that a contact could come back on
 MANY_HOLDERS = 100  # a number that more people share says nothing about any of them
 
 _HOLDERS = Prepared(
@@ -51,23 +52,24 @@ def resolve_citizen(session: Session, contact_id: UUID, inbound: InboundContact)
     holders = _holders(session, inbound.sender) if inbound.sender.is_known else []
     found = match(inbound.sender, inbound.name, inbound.channel, holders)
     citizen_id = found.citizen_id or _create_citizen(session, inbound, found)
-    _remember_address(session, citizen_id, inbound.sender, inbound, is_new=found.citizen_id is None)
+    _remember_address(session, citizen_id, inbound.sender, inbound.channel, is_new=found.citizen_id is None)
     for address in inbound.also:  # among them may be the sender's own once more
-        _remember_address(session, citizen_id, address, inbound, is_new=False)
+        _remember_address(session, citizen_id, address, STATED, is_new=False)
     _link(session, contact_id, citizen_id, found.grade, found.reasons)
     return citizen_id
 
 
 def link_to_known(session: Session, contact_id: UUID, citizen_id: UUID, reason: Sentence, *, also: InboundContact) -> None:
     """Link a further step of a call to the citizen of its first step, and remember an address that was given in it."""
-    for address in (also.sender, *also.also):
-        _remember_address(session, citizen_id, address, also, is_new=False)
+    _remember_address(session, citizen_id, also.sender, also.channel, is_new=False)
+    for address in also.also:
+        _remember_address(session, citizen_id, address, STATED, is_new=False)
     _link(session, contact_id, citizen_id, Grade.PROBABLE, (reason,))
 
 
 def _link(session: Session, contact_id: UUID, citizen_id: UUID, grade: Grade, reasons: Sequence[Sentence]) -> None:
     stored = [[text, dict(values)] for text, values in reasons]
-    store(session, ContactLink(contact_id=contact_id, citizen_id=citizen_id, grade=grade, reasons=stored, linked_at=session.now))
+    store(session, ContactLink.plain(contact_id=contact_id, citizen_id=citizen_id, grade=grade, reasons=stored, linked_at=session.now))
 
 
 def _holders(session: Session, address: Address) -> list[Holder]:
@@ -75,10 +77,10 @@ def _holders(session: Session, address: Address) -> list[Holder]:
 
 
 def _create_citizen(session: Session, inbound: InboundContact, found: Match) -> UUID:
-    citizen = Citizen(
+    citizen = Citizen.plain(
         id=new_id(),
         name=inbound.name[:200],
-        language=inbound.language or session.settings.city.language,
+        language=(inbound.language or session.settings.city.language)[:8],
         is_provisional=found.is_provisional,
         note=found.reasons[0][0] if found.is_provisional else None,
         created_at=session.now,
@@ -87,7 +89,7 @@ def _create_citizen(session: Session, inbound: InboundContact, found: Match) -> 
     return citizen.id
 
 
-def _remember_address(session: Session, citizen_id: UUID, address: Address, inbound: InboundContact, *, is_new: bool) -> None:
+def _remember_address(session: Session, citizen_id: UUID, address: Address, seen_on: str, *, is_new: bool) -> None:
     if not address.is_known or address.kind is AddressKind.NONE:
         return
     value = address.value[:MAX_ADDRESS]
@@ -95,11 +97,11 @@ def _remember_address(session: Session, citizen_id: UUID, address: Address, inbo
         return
     store(
         session,
-        Identifier(
+        Identifier.plain(
             citizen_id=citizen_id,
             kind=address.kind,
             value=value,
-            channel=inbound.channel,
+            channel=seen_on,
             verified_by=address.verified_by,
             first_seen_at=session.now,
             last_used_at=session.now,

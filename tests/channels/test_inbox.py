@@ -124,16 +124,14 @@ def test_no_contact_can_stand_twice(database: Database) -> None:
         stand(session, inbound)
 
 
-@pytest.mark.parametrize("new", [True, False])
-def test_what_becomes_of_a_contact_is_stored_whether_it_is_new_or_stands_already(database: Database, new: bool) -> None:
+def test_what_becomes_of_a_contact_is_stored_whether_it_is_new_or_stands_already(database: Database) -> None:
     with database.write() as session:
-        contact = stand(session, letter(WANG, "x", "y"))
-        if not new:
-            contact = session.get_one(Contact, contact.id)
-        inbox.settle(session, contact, ContactState.DEAD, reason="enough")
+        new, standing = stand(session, letter(WANG, "x", "y")), stand(session, letter(WANG, "x", "y"))
+        for contact in (new, session.get_one(Contact, standing.id)):
+            inbox.settle(session, contact, ContactState.DEAD, reason="enough")
     with database.read() as session:
-        found = session.get_one(Contact, contact.id)
-    assert (found.state, found.reason, found.ticket_id) == (ContactState.DEAD, "enough", None)
+        found = [session.get_one(Contact, contact.id) for contact in (new, standing)]
+    assert [(one.state, one.reason, one.ticket_id) for one in found] == [(ContactState.DEAD, "enough", None)] * 2
 
 
 def test_a_repeat_is_counted_and_another_try_planned_in_the_same_transaction(database: Database) -> None:

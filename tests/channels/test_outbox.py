@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
 from sqlmodel import select
 
 from channels.contract import (
@@ -49,7 +49,7 @@ def test_a_message_is_queued_with_its_work_or_not_at_all(database: Database) -> 
     with database.write() as session:
         message = queue(session)
         assert session.lanes == {"outbox"}
-    with pytest.raises(RuntimeError), database.write() as session:
+    with suppress(RuntimeError), database.write() as session:
         queue(session)
         raise RuntimeError("its cause failed")
     with database.read() as session:
@@ -59,11 +59,11 @@ def test_a_message_is_queued_with_its_work_or_not_at_all(database: Database) -> 
     assert (work.kind, work.subject_id, work.due_at) == ("send_message", message.id, database.clock.now())
 
 
-@pytest.mark.parametrize(("mailbox", "domain"), [("hotline@city.example", "city.example"), ("", "hotline.invalid")])
-def test_a_letter_has_its_message_id_from_the_start(database: Database, mailbox: str, domain: str) -> None:
+def test_a_letter_has_its_message_id_from_the_start(database: Database) -> None:
     with database.write() as session:
-        message = queue(session, Channel.EMAIL, mailbox=mailbox)
-        assert message.message_id == f"<{message.id.hex}@{domain}>"
+        for mailbox, domain in (("hotline@city.example", "city.example"), ("", "hotline.invalid")):
+            message = queue(session, Channel.EMAIL, mailbox=mailbox)
+            assert message.message_id == f"<{message.id.hex}@{domain}>"
         assert queue(session, Channel.SMS).message_id == ""
 
 
@@ -98,26 +98,26 @@ def test_the_adapter_gets_everything_that_was_queued(database: Database) -> None
     assert state_of(database, message.id) is MessageState.SENDING
 
 
-@pytest.mark.parametrize(
-    ("error", "state"),
-    [
-        (RetryableSendError("busy"), "queued"),
-        (PermanentSendError("refused"), "failed"),
-        (OptedOutError("stop"), "opted_out"),
-        (UnreachableError("gone"), "unreachable"),
-        (UnknownOutcomeError("broken off"), "unknown"),
-    ],
-)
-def test_each_outcome_has_its_state(database: Database, error: SendError, state: str) -> None:
-    with database.write() as session:
-        message = queue(session)
-        begin_sending(session, message.id)
-    with database.write() as session:
-        assert save_failure(session, message.id, error, by="twilio_sms", is_last_try=False) == state
-    with database.read() as session:
-        stored = session.get_one(OutboxMessage, message.id)
-    assert (stored.state, stored.sent_by, stored.attempts) == (state, "twilio_sms", 1)
-    assert stored.last_error == f"{type(error).__name__}: {error}"
+OUTCOMES: list[tuple[SendError, str]] = [
+    (RetryableSendError("busy"), "queued"),
+    (PermanentSendError("refused"), "failed"),
+    (OptedOutError("stop"), "opted_out"),
+    (UnreachableError("gone"), "unreachable"),
+    (UnknownOutcomeError("broken off"), "unknown"),
+]
+
+
+def test_each_outcome_has_its_state(database: Database) -> None:
+    for error, state in OUTCOMES:
+        with database.write() as session:
+            message = queue(session)
+            begin_sending(session, message.id)
+        with database.write() as session:
+            assert save_failure(session, message.id, error, by="twilio_sms", is_last_try=False) == state
+        with database.read() as session:
+            stored = session.get_one(OutboxMessage, message.id)
+        assert (stored.state, stored.sent_by, stored.attempts) == (state, "twilio_sms", 1)
+        assert stored.last_error == f"{type(error).__name__}: {error}"
 
 
 def test_a_busy_provider_on_the_last_try_is_a_failure(database: Database) -> None:
@@ -172,29 +172,19 @@ def test_a_failure_that_is_told_too_late_does_not_outweigh_that_nobody_knows(dat
     assert state_of(database, message.id) is MessageState.UNKNOWN, "queued again it would wait for work that nobody has"
 
 
-@pytest.mark.parametrize(
-    ("state", "again"),
-    [
-        ("failed", True),
-        ("unknown", True),
-        ("unreachable", True),
-        ("opted_out", False),
-        ("queued", False),
-        ("sending", False),
-        ("sent", False),
-    ],
-)
-def test_a_person_may_retry_what_failed_and_never_what_the_citizen_declined(database: Database, state: str, again: bool) -> None:
-    with database.write() as session:
-        message = queue(session)
-    with database.write() as session:
-        stored = session.get_one(OutboxMessage, message.id)
-        stored.state = MessageState(state)
-    with database.write() as session:
-        assert retry_message(session, message.id) is again
-    assert (state_of(database, message.id) == "queued") is (again or state == "queued")
-    with database.read() as session:
-        assert len(session.exec(select(DueWork)).all()) == 1 + again
+def test_a_person_may_retry_what_failed_and_never_what_the_citizen_declined(database: Database) -> None:
+    for state in MessageState:
+        with database.write() as session:
+            message = queue(session)
+        with database.write() as session:
+            session.get_one(OutboxMessage, message.id).state = state
+        may_retry = state in {MessageState.FAILED, MessageState.UNKNOWN, MessageState.UNREACHABLE}
+        with database.write() as session:
+            assert retry_message(session, message.id) is may_retry
+        assert state_of(database, message.id) is (MessageState.QUEUED if may_retry else state)
+        with database.read() as session:
+            planned = [work for work in session.exec(select(DueWork)) if work.subject_id == message.id]
+        assert len(planned) == 1 + may_retry
 
 
 def test_a_message_that_nobody_knows_is_not_sent(database: Database) -> None:

@@ -61,7 +61,7 @@ def rows(database: Database) -> dict[str, DueWork]:
         return {work.kind: work for work in session.exec(select(DueWork))}
 
 
-def swept(database: Database) -> list[str]:
+def swept(database: Database) -> list[Lane]:
     with database.write() as session:
         return sweep(session)
 
@@ -369,7 +369,7 @@ def test_two_sweeps_at_once_do_no_harm(database: Database, clock: SetClock) -> N
     clock.set(MONDAY_MORNING + 2 * LEASE)
     start = Barrier(2)
 
-    def sweep_at_once(_: int) -> list[str]:
+    def sweep_at_once(_: int) -> list[Lane]:
         start.wait(timeout=30)
         return swept(database)
 
@@ -452,6 +452,13 @@ def explained(database: Database, act: Any) -> str:
             statements.append((statement, parameters))
 
     with database.write() as session:
+        past_sqlalchemy = session.execute_on_driver
+
+        def keep_too(statement: str, parameters: Any = ()) -> Any:
+            keep(None, None, statement, tuple(parameters) if isinstance(parameters, list) else parameters)
+            return past_sqlalchemy(statement, parameters)
+
+        vars(session)["execute_on_driver"] = keep_too
         event.listen(database.engine, "before_cursor_execute", keep)
         act(session)
         event.remove(database.engine, "before_cursor_execute", keep)

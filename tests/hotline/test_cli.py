@@ -106,6 +106,7 @@ def test_a_ticket_is_a_line_of_json_with_exactly_these_keys(desk: Desk, hotline:
     }
 
 
+@SQLITE_ONLY
 def test_what_a_ticket_does_not_have_is_null(desk: Desk, hotline: Run) -> None:
     desk.take(sms(LI, LAMP))
     (record,) = map(json.loads, hotline("tickets", "--json").lines)
@@ -113,6 +114,7 @@ def test_what_a_ticket_does_not_have_is_null(desk: Desk, hotline: Run) -> None:
     assert (record["state"], record["citizen"]["name"]) == ("received", "")
 
 
+@SQLITE_ONLY
 def test_tickets_come_newest_first_and_no_more_than_asked_for(desk: Desk, hotline: Run) -> None:
     for number in range(3):
         desk.take(letter(WANG, f"Lamp {number}", LAMP))
@@ -124,6 +126,7 @@ def test_tickets_come_newest_first_and_no_more_than_asked_for(desk: Desk, hotlin
         assert datetime.fromisoformat(record["opened_at"]).utcoffset() is not None
 
 
+@SQLITE_ONLY
 def test_the_next_follow_up_is_the_soonest_of_callback_revisit_and_reminder(desk: Desk, hotline: Run) -> None:
     desk.take(call_step(ZHANG, ContactKind.CALL, "CA1"))
     desk.take(call_step(ZHANG, ContactKind.CALL_BACK, "CA1"))
@@ -183,7 +186,7 @@ def test_a_contact_that_could_not_be_accepted_is_listed_with_its_reason_and_retr
         receipt = desk.take(sms(LI, LAMP)).receipt
     listed = hotline("contacts").out
     assert f"{receipt}  pending  twilio_sms" in listed
-    assert "ZeroDivisionError: division by zero" in listed
+    assert "ZeroDivisionError" in listed
     assert hotline("contacts", "retry").out == "1 contacts will be tried again.\n"
     desk.clock.catch_up()  # the command's own clock is the system's
     desk.work()
@@ -276,6 +279,7 @@ def test_a_name_is_given_to_one_account_only(desk: Desk, hotline: Run) -> None:
     assert len(desk.all(Staff)) == 1
 
 
+@SQLITE_ONLY
 def test_several_files_are_imported_or_none_of_them(desk: Desk, hotline: Run, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text("calendar,date,workday,name\n,2026-05-01,no,May Day\n", encoding="utf-8")

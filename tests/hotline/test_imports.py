@@ -24,7 +24,7 @@ HEADERS = {
     "holidays": "calendar,date,workday,name",
 }
 # what a table of each kind is replaced by when it is imported twice: a first and a second version of one row, and what to look at
-ROWS = {
+ROWS: dict[str, tuple[str, str, type[SQLModel]]] = {
     "departments": ("light,Lights,路灯所,,Lamp; LANTERN ；路灯,East,default,l@city.example,no", "light,Lighting,,,,,,,no", Department),
     "categories": ("lamp,,Lamps,路灯,Lamp;路灯,request,urgent", "lamp,,Street lamps,,,,", Category),
     "rules": ("r1,10,complaint,lamp,Dark,East,hotline,hotline", "r1,20,,,,,hotline,", RoutingRule),

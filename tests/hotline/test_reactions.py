@@ -52,7 +52,8 @@ def test_a_reaction_that_fails_stops_none_of_the_others_and_leaves_nothing_half_
     assert desk.events(ticket) == ["opened", "accepted", "assigned", "promised"], "and no reminder"
     assert len(desk.messages("acknowledgement")) == 1
     (work,) = desk.planned("react_opened")
-    assert (work.payload, work.last_error, work.state) == ({"done": ["acknowledge", "route"]}, "broken: ValueError: not yet", "due")
+    assert (work.payload, work.state) == ({"done": ["acknowledge", "route"]}, "due")
+    assert (work.last_error or "").startswith("broken: ValueError")
 
 
 def test_the_retry_of_a_failed_reaction_does_not_repeat_the_others(desk: Desk, broken: Broken) -> None:

@@ -19,11 +19,12 @@ from channels.contract import (
     PermanentSendError,
     Purpose,
     RetryableSendError,
+    Sent,
     UnknownOutcomeError,
     UnreachableError,
 )
 from channels.models import MessageState, OutboxMessage
-from channels.outbox import begin_sending, queue_message
+from channels.outbox import begin_sending, queue_message, save_sent
 from channels.queries import attention, attention_count
 from foundation.models import DueWork
 from foundation.work import Lane, claim
@@ -60,24 +61,24 @@ def test_a_message_is_sent_once_and_its_work_is_gone(desk: Desk) -> None:
     assert (len(desk.sender.messages), desk.all(DueWork)) == (1, [])
 
 
-@pytest.mark.parametrize(
-    ("error", "state"),
-    [
-        (PermanentSendError("x"), "failed"),
-        (OptedOutError("x"), "opted_out"),
-        (UnreachableError("x"), "unreachable"),
-        (UnknownOutcomeError("x"), "unknown"),
-        (ValueError("a mistake of the adapter"), "unknown"),  # the provider may have it
-    ],
-)
-def test_what_must_not_be_tried_again_is_not(desk: Desk, error: Exception, state: str) -> None:
-    desk.sender.answers = [error]
-    message_id = queue(desk)
+FINAL = {
+    "failed": PermanentSendError("x"),
+    "opted_out": OptedOutError("x"),
+    "unreachable": UnreachableError("x"),
+    "unknown": UnknownOutcomeError("x"),
+}
+
+
+def test_what_must_not_be_tried_again_is_not(desk: Desk) -> None:
+    mistake = ValueError("a mistake of the adapter")  # the provider may have it
+    desk.sender.answers = [*FINAL.values(), mistake]
+    ids = [queue(desk, state) for state in (*FINAL, "mistake")]
     desk.work()
     desk.later(days=2)
     desk.work()
-    assert (stored(desk, message_id).state, len(desk.sender.messages), desk.all(DueWork)) == (state, 1, [])
-    assert "a mistake" not in (stored(desk, message_id).last_error or ""), "an unexpected error may repeat the citizen's words"
+    assert [stored(desk, message_id).state for message_id in ids] == [*FINAL, "unknown"]
+    assert (len(desk.sender.messages), desk.all(DueWork)) == (len(ids), [])
+    assert "a mistake" not in (stored(desk, ids[-1]).last_error or ""), "an unexpected error may repeat the citizen's words"
 
 
 def test_a_busy_provider_is_left_alone_for_longer_and_longer_and_then_given_up(desk: Desk) -> None:
@@ -142,7 +143,8 @@ def test_a_worker_that_dies_before_sending_loses_nothing(desk: Desk) -> None:
     assert (stored(desk, message_id).state, len(desk.sender.messages)) == ("sent", 1)
 
 
-def test_the_leases_of_those_that_wait_are_renewed_before_each_message(desk: Desk) -> None:
+def test_the_leases_of_those_that_wait_are_renewed_while_a_slow_provider_is_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hotline.sending.monotonic_seconds", lambda: desk.clock.now().timestamp())
     seen: list[list[datetime | None]] = []
 
     def be_slow(_message: OutboundMessage) -> None:
@@ -177,6 +179,22 @@ def test_a_message_that_the_provider_took_is_sent_also_when_the_lease_ran_out_me
     sweep_lanes(desk.office)
     desk.work()
     assert (len(desk.sender.messages), desk.all(DueWork)) == (1, []), "who claims it next finds it sent"
+
+
+def test_what_became_of_a_message_stands_also_when_the_next_one_was_taken_over(desk: Desk) -> None:
+    def be_too_slow(_message: OutboundMessage) -> None:
+        desk.later(seconds=61)
+        sweep_lanes(desk.office)
+        claim_outbox(desk)
+        with desk.database.write() as session:
+            begin_sending(session, second)
+            save_sent(session, second, Sent("by another"), by="another")
+
+    desk.sender.answers = [be_too_slow]
+    first, second = queue(desk, "a"), queue(desk, "b")
+    desk.work()
+    assert [stored(desk, message_id).state for message_id in (first, second)] == ["sent", "sent"]
+    assert [message.text for message in desk.sender.messages] == ["a"]
 
 
 def test_one_message_that_fails_holds_up_none_of_its_batch(desk: Desk) -> None:

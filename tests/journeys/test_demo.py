@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from foundation.clock import SystemClock
 from tests.live import Installation, get, install, wait_until
 from tests.servers import CHECKOUT
@@ -80,20 +78,40 @@ def started(installation: Installation, *, until: str = "Serving. Ctrl-C ends it
             process.wait()
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """An empty folder but for settings that name free ports."""
-    made = install(tmp_path_factory.mktemp("demo"), "sqlite:///var/hotline.db")
+def empty_folder(folder: Path) -> Installation:
+    """Return an installation that has nothing but settings with free ports."""
+    made = install(folder, "sqlite:///var/hotline.db")
     for name in SECRETS:
         (made.folder / name).unlink()
     (made.folder / "var").rmdir()
     return made
 
 
-@pytest.fixture(scope="module")
-def first(installation: Installation) -> Iterator[Started]:
-    with started(installation) as demo:
-        yield demo
+def test_the_demo_shows_everything_once_through_the_real_doors_and_ends_by_ctrl_c(tmp_path: Path) -> None:
+    installation = empty_folder(tmp_path / "demo")
+    with started(installation) as first:
+        tickets = command(first, "tickets")
+        contacts_come_in_by_five_doors_and_each_is_promised_to_a_department(tickets)
+        every_contact_stands_on_a_ticket_and_nothing_needs_a_person(first)
+        a_redo_a_closing_a_revisit_and_a_callback_are_to_be_seen(first)
+        nothing_that_happened_lies_in_the_future(first)
+        every_door_is_open_and_well(first)
+        what_to_open_next_is_printed_and_answers(first)
+        secrets = the_secrets_are_for_the_user_alone(installation)
+        assert first.interrupt() == 0
+        assert "The hotline has stopped. Your data stay in var/" in first.printed
+    with started(installation) as second:
+        assert "The database has tickets already, so the demo is not played again." in second.printed
+        assert command(second, "tickets") == tickets
+        assert second.interrupt() == 0
+    assert the_secrets_are_for_the_user_alone(installation) == secrets
+
+
+def test_ctrl_c_in_the_middle_of_the_play_ends_it_with_status_0(tmp_path: Path) -> None:
+    installation = install(tmp_path / "demo", "sqlite:///var/hotline.db")
+    with started(installation, until="sms") as demo:
+        assert demo.interrupt() == 0
+        assert "Traceback" not in demo.printed
 
 
 def command(demo: Started, *arguments: str) -> list[Any]:
@@ -114,8 +132,7 @@ def ask(demo: Started, question: str) -> list[Any]:
         return database.execute(question).fetchall()
 
 
-def test_contacts_come_in_by_five_doors_and_each_is_promised_to_a_department(first: Started) -> None:
-    tickets = command(first, "tickets")
+def contacts_come_in_by_five_doors_and_each_is_promised_to_a_department(tickets: list[Any]) -> None:
     assert len(tickets) >= 7
     assert {ticket["channel"] for ticket in tickets} == {"email", "sms", "phone", "telegram", "web"}
     for ticket in tickets:
@@ -126,13 +143,13 @@ def test_contacts_come_in_by_five_doors_and_each_is_promised_to_a_department(fir
     assert len({ticket["lead_department"] for ticket in tickets}) >= 4
 
 
-def test_every_contact_stands_on_a_ticket_and_nothing_needs_a_person(first: Started) -> None:
+def every_contact_stands_on_a_ticket_and_nothing_needs_a_person(first: Started) -> None:
     assert ask(first, "select count(*) from contact where state <> 'accepted'") == [(0,)]
     assert ask(first, "select count(*) from outbox_message where state <> 'sent'") == [(0,)]
     assert ask(first, "select count(*) from due_work where state = 'dead' or last_error is not null") == [(0,)]
 
 
-def test_a_redo_a_closing_a_revisit_and_a_callback_are_to_be_seen(first: Started) -> None:
+def a_redo_a_closing_a_revisit_and_a_callback_are_to_be_seen(first: Started) -> None:
     (redone,) = ask(first, "select ticket_id from ticket_event where kind = 'redo_ordered'")
     kinds = [kind for (kind,) in ask(first, f"select kind from ticket_event where ticket_id = '{redone[0]}' order by id")]
     assert kinds.count("assigned") == 2
@@ -144,7 +161,7 @@ def test_a_redo_a_closing_a_revisit_and_a_callback_are_to_be_seen(first: Started
     assert ask(first, joined)[0][0] >= 2, "an SMS joined its ticket, and so did a letter that answered ours"
 
 
-def test_nothing_that_happened_lies_in_the_future(first: Started) -> None:
+def nothing_that_happened_lies_in_the_future(first: Started) -> None:
     now = SystemClock().now().strftime("%Y-%m-%d %H:%M:%S.%f")
     later = {
         f"{table}.{column}": ask(first, f"select count(*) from {table} where {column} > '{now}'")[0][0]
@@ -155,14 +172,14 @@ def test_nothing_that_happened_lies_in_the_future(first: Started) -> None:
     assert ask(first, "select count(*) from due_work where due_at < datetime('now', '-1 minute')") == [(0,)], "what was due is done"
 
 
-def test_every_door_of_the_demo_is_open_and_well(first: Started) -> None:
+def every_door_is_open_and_well(first: Started) -> None:
     channels = command(first, "channels")
     assert {channel["name"]: channel["health"] for channel in channels} == dict.fromkeys(
         ("email", "twilio_sms", "twilio_voice", "telegram", "web"), "ok"
     )
 
 
-def test_what_to_open_next_is_printed_and_answers(first: Started) -> None:
+def what_to_open_next_is_printed_and_answers(first: Started) -> None:
     said = first.printed
     path = re.search(r"http://127\.0\.0\.1:\d+(/sign-in/\S+)", said)
     follow = re.search(r"with number (\S+) and code (\S+)", said)
@@ -174,27 +191,9 @@ def test_what_to_open_next_is_printed_and_answers(first: Started) -> None:
     assert get(first.installation.http_port, "/readyz").status == 200
 
 
-def test_the_secrets_that_the_demo_makes_are_for_its_user_alone(first: Started) -> None:
-    for name in SECRETS:
-        file = first.installation.folder / name
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert len(file.read_text(encoding="utf-8").strip()) >= 32
-
-
-def test_the_demo_ends_by_ctrl_c_and_plays_only_once(first: Started) -> None:
-    tickets = command(first, "tickets")
-    secrets = [(first.installation.folder / name).read_text(encoding="utf-8") for name in SECRETS]
-    assert first.interrupt() == 0
-    assert "The hotline has stopped. Your data stay in var/" in first.printed
-    with started(first.installation) as second:
-        assert "The database has tickets already, so the demo is not played again." in second.printed
-        assert command(second, "tickets") == tickets
-        assert second.interrupt() == 0
-    assert [(first.installation.folder / name).read_text(encoding="utf-8") for name in SECRETS] == secrets
-
-
-def test_ctrl_c_in_the_middle_of_the_play_ends_it_with_status_0(tmp_path: Path) -> None:
-    installation = install(tmp_path / "demo", "sqlite:///var/hotline.db")
-    with started(installation, until="sms") as demo:
-        assert demo.interrupt() == 0
-        assert "Traceback" not in demo.printed
+def the_secrets_are_for_the_user_alone(installation: Installation) -> list[str]:
+    files = [installation.folder / name for name in SECRETS]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    secrets = [file.read_text(encoding="utf-8").strip() for file in files]
+    assert all(len(secret) >= 32 for secret in secrets)
+    return secrets

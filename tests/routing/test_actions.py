@@ -76,16 +76,6 @@ def test_another_department_ends_the_parts_of_the_first_one_and_its_helpers(desk
     assert {part.role for part in ended} == {PartRole.LEAD, PartRole.CO_HANDLER}
 
 
-def test_a_returned_ticket_can_be_dispatched_anew(desk: Desk) -> None:
-    ticket = desk.opened(sms(ZHANG, NOISE))
-    with desk.database.write() as session:
-        fresh = session.get_one(Ticket, ticket.id)
-        actions.return_ticket(session, fresh, reason="Not ours.", actor=of_department(fresh))
-        routing.assign_departments(session, fresh)
-    assert desk.ticket(ticket.number).state is TicketState.DISPATCHED
-    assert len(parts(desk, ticket)) == 2
-
-
 def test_a_redo_goes_to_the_lead_that_the_ticket_has_whatever_the_rules_say_by_now(desk: Desk) -> None:
     ticket = desk.answered(sms(ZHANG, NOISE))
     with desk.database.write() as session:

@@ -71,9 +71,9 @@ def test_what_happened_says_who_did_it_and_why(desk: Desk) -> None:
     assert event.contact_id == desk.all(Contact)[0].id
 
 
-@pytest.mark.parametrize(("text", "subject"), [("  The lamp\n is  dark ", "The lamp is dark"), ("a" * 81, "a" * 79 + "…"), ("", "")])
-def test_a_matter_without_a_subject_is_named_by_how_it_begins(desk: Desk, text: str, subject: str) -> None:
-    assert desk.opened(sms(LI, text)).subject == subject
+def test_a_matter_without_a_subject_is_named_by_how_it_begins(desk: Desk) -> None:
+    texts = {"  The lamp\n is  dark ": "The lamp is dark", "a" * 81: "a" * 79 + "…", "": ""}
+    assert [desk.opened(form(LI, text)).subject for text in texts] == list(texts.values())
 
 
 def test_a_ticket_is_numbered_by_the_year_in_the_city(desk: Desk) -> None:
@@ -90,7 +90,9 @@ def test_an_error_leaves_the_contact_pending_with_its_reason_and_nothing_half_wr
     outcome = desk.take(inbound)
     contact = desk.contact(inbound)
     assert (outcome.ticket_number, outcome.receipt) == (None, contact.receipt)
-    assert (contact.state, contact.ticket_id, contact.reason) == (ContactState.PENDING, None, "RuntimeError: the power went out")
+    assert (contact.state, contact.ticket_id) == (ContactState.PENDING, None)
+    assert (contact.reason or "").startswith("RuntimeError")
+    assert "power" not in (contact.reason or ""), "the words of an error may be the citizen's"
     assert [desk.all(model) for model in (Ticket, TicketEvent, Citizen, Identifier, ContactLink, OutboxMessage)] == [[]] * 6
     (work,) = desk.all(DueWork)
     assert (work.kind, work.subject_id, work.due_at) == ("accept_contact", contact.id, desk.later(seconds=30))

@@ -26,6 +26,7 @@ from identity.models import Citizen
 from tests.cast import CHEN, LAMP, LI, WANG, Desk, chat, letter, sms
 from tests.live import wait_until
 from tickets.actions import accepting
+from tickets.actions.opening import open_ticket
 from tickets.models import Ticket, TicketEvent
 
 TIMES = 8
@@ -93,10 +94,8 @@ def test_the_same_contact_at_the_same_moment_is_taken_once(desk: Desk, settings:
 def test_a_contact_that_fails_spoils_none_of_its_group(
     desk: Desk, settings: Settings, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = accepting.open_ticket
-
     def fail(session: Session, inbound: InboundContact, *arguments: object, **named: object) -> Ticket:
-        opened: Ticket = real(session, inbound, *arguments, **named)  # type: ignore[arg-type]
+        opened: Ticket = open_ticket(session, inbound, *arguments, **named)  # type: ignore[arg-type]
         if inbound.text == "bad":
             session.execute(text("select no_such_column from ticket"))  # an error of the database, not of ours
         return opened

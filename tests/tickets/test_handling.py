@@ -51,14 +51,15 @@ def test_an_answer_needs_no_beginning_but_a_signature(desk: Desk) -> None:
     assert do(desk, ticket, "sign", "answer").state is TicketState.ANSWERED
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
-def test_only_a_department_that_has_a_part_in_the_ticket_works_on_it(desk: Desk, verb: str) -> None:
+def test_only_a_department_that_has_a_part_in_the_ticket_works_on_it(desk: Desk) -> None:
     ticket = desk.opened(sms(LI, LAMP))
     roads = Actor(ActorKind.STAFF, None, Role.DEPARTMENT, desk.department("roads").id)
     before = desk.events()
     for stranger in (roads, OTHER_DEPARTMENT, CITIZEN, Actor(ActorKind.STAFF, None, Role.ADMINISTRATOR)):
-        with desk.database.write() as session, pytest.raises(ForbiddenError):
-            VERBS[verb](session, session.get_one(Ticket, ticket.id), stranger)
+        with desk.database.write() as session:
+            for act in VERBS.values():
+                with pytest.raises(ForbiddenError):
+                    act(session, session.get_one(Ticket, ticket.id), stranger)
     assert desk.events() == before
 
 
@@ -71,15 +72,15 @@ def test_a_department_whose_part_has_ended_has_no_say_any_more(desk: Desk) -> No
         actions.sign(session, session.get_one(Ticket, ticket.id), actor=before)
 
 
-@pytest.mark.parametrize("text", ["", "  \n"])
-def test_an_answer_and_a_return_need_words(desk: Desk, text: str) -> None:
+def test_an_answer_and_a_return_need_words(desk: Desk) -> None:
     ticket = do(desk, desk.opened(sms(LI, LAMP)), "sign")
-    for act in (
-        lambda session, fresh: actions.answer(session, fresh, text=text, actor=of_department(fresh)),
-        lambda session, fresh: actions.return_ticket(session, fresh, reason=text, actor=of_department(fresh)),
-    ):
-        with desk.database.write() as session, pytest.raises(AnswerMissingError):
-            act(session, session.get_one(Ticket, ticket.id))
+    with desk.database.write() as session:
+        fresh = session.get_one(Ticket, ticket.id)
+        for nothing in ("", "  \n"):
+            with pytest.raises(AnswerMissingError):
+                actions.answer(session, fresh, text=nothing, actor=of_department(fresh))
+            with pytest.raises(AnswerMissingError):
+                actions.return_ticket(session, fresh, reason=nothing, actor=of_department(fresh))
     assert desk.ticket(ticket.number).state is TicketState.SIGNED
 
 

@@ -15,6 +15,7 @@ from channels.models import Contact, ContactState
 from channels.outbox import queue_message
 from foundation.database import Session, savepoint
 from foundation.i18n import Sentence, mark, say
+from foundation.logs import kind_of_error
 from identity.access import Actor, ActorKind
 from identity.actions import address_lock_key, link_to_known, resolve_citizen
 from identity.queries import linked_citizen
@@ -46,7 +47,7 @@ def accept_contact(session: Session, contact: Contact, inbound: InboundContact) 
             ticket = _take(session, contact, inbound, may_ask=True, is_retry=False)
     except Exception as error:  # whatever it is, the contact is kept: a person reads the reason, and it is tried again
         log.exception("contact_left_pending", contact=str(contact.id), adapter=contact.adapter)
-        inbox.settle(session, contact, ContactState.PENDING, reason=f"{type(error).__name__}: {error}"[:500])
+        inbox.settle(session, contact, ContactState.PENDING, reason=kind_of_error(error)[:500])
         inbox.try_again(session, contact, due_at=session.now + timedelta(seconds=session.settings.work.retry_seconds))
         return Accepted(contact, None)
     return Accepted(contact, ticket)

@@ -28,7 +28,7 @@ def reaction_kind(kind: EventKind) -> str:
 
 def write_event(
     session: Session,
-    ticket_id: UUID,
+    ticket: Ticket,
     kind: EventKind,
     *,
     actor: Actor,
@@ -38,9 +38,9 @@ def write_event(
     data: dict[str, Any] | None = None,
     at: datetime | None = None,
 ) -> TicketEvent:
-    """Store one event and the work that reacts to it, and return it."""
-    event = TicketEvent(
-        ticket_id=ticket_id,
+    """Store one event and return it; its reactions follow, in this transaction when somebody here does them, else as work."""
+    event = TicketEvent.plain(
+        ticket_id=ticket.id,
         kind=kind,
         at=at or session.now,
         actor_kind=actor.kind,
@@ -51,8 +51,19 @@ def write_event(
         data=data or {},
     )
     store(session, event)
-    enqueue(session, reaction_kind(kind), lane=Lane.REACTIONS, subject_id=event.id)
+    if session.at_once is None:
+        enqueue(session, reaction_kind(kind), lane=Lane.REACTIONS, subject_id=event.id)
+    elif reaction_kind(kind) not in session.idle_kinds:
+        session.at_once.append((event, ticket))
     return event
+
+
+def touch(session: Session, ticket: Ticket, **values: Any) -> None:
+    """Change what nobody else decides upon, whatever else happens to the ticket at this moment: a citizen's words, the activity."""
+    values["last_activity_at"] = session.now
+    _touch(frozenset(values)).run(session, values | {"the_ticket": ticket.id})
+    for name, value in values.items():
+        set_committed_value(ticket, name, value)
 
 
 def change(session: Session, ticket: Ticket, **values: Any) -> None:
@@ -71,3 +82,11 @@ def _update(columns: frozenset[str]) -> Prepared:
     """Return the statement that changes these columns of a ticket that is still as it was read."""
     as_read = (col(Ticket.id) == bindparam("the_ticket"), col(Ticket.version) == bindparam("the_version"))
     return Prepared(update(Ticket).where(*as_read).values({name: bindparam(name) for name in sorted(columns)}))
+
+
+@cache
+def _touch(columns: frozenset[str]) -> Prepared:
+    """Return the statement that changes these columns of a ticket."""
+    return Prepared(
+        update(Ticket).where(col(Ticket.id) == bindparam("the_ticket")).values({name: bindparam(name) for name in sorted(columns)})
+    )

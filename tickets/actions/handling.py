@@ -48,7 +48,7 @@ def assign(
     for helper in co_handlers:
         store(session, _part(session, ticket, helper, PartRole.CO_HANDLER))
     facts = {"department": department.code, "co_handlers": [helper.code for helper in co_handlers]}
-    return write_event(session, ticket.id, EventKind.ASSIGNED, actor=actor, reasons=reasons, data=facts | (data or {}))
+    return write_event(session, ticket, EventKind.ASSIGNED, actor=actor, reasons=reasons, data=facts | (data or {}))
 
 
 def sign(session: Session, ticket: Ticket, *, actor: Actor) -> TicketEvent:
@@ -88,8 +88,7 @@ def remind(session: Session, ticket: Ticket, *, actor: Actor, reasons: Sequence[
     """Note that the lead department was reminded of its promise (催办)."""
     if ticket.state is TicketState.CLOSED:
         raise NotNowError("a closed ticket needs no reminder")
-    change(session, ticket, last_activity_at=ticket.last_activity_at)
-    return write_event(session, ticket.id, EventKind.REMINDED, actor=actor, reasons=reasons)
+    return write_event(session, ticket, EventKind.REMINDED, actor=actor, reasons=reasons)
 
 
 def start_revisit(session: Session, ticket: Ticket, *, actor: Actor) -> TicketEvent:
@@ -129,8 +128,8 @@ def _move(
     **values: Any,
 ) -> TicketEvent:
     change(session, ticket, state=state_after(ticket.state, kind), **values)
-    return write_event(session, ticket.id, kind, actor=actor, text=text, reasons=reasons, data=data)
+    return write_event(session, ticket, kind, actor=actor, text=text, reasons=reasons, data=data)
 
 
 def _part(session: Session, ticket: Ticket, department: Department, role: PartRole) -> Assignment:
-    return Assignment(ticket_id=ticket.id, department_id=department.id, role=role, assigned_at=session.now)
+    return Assignment.plain(ticket_id=ticket.id, department_id=department.id, role=role, assigned_at=session.now)

@@ -14,7 +14,7 @@ from foundation.prepared import store
 from foundation.reference import cached
 from foundation.security import new_lookup_code
 from identity.access import Actor
-from tickets.actions.events import change, write_event
+from tickets.actions.events import touch, write_event
 from tickets.classification import CategoryFacts, Classification, classify
 from tickets.lifecycle import EventKind
 from tickets.models import Ticket, TicketEvent
@@ -37,7 +37,7 @@ def open_ticket(session: Session, inbound: InboundContact, citizen_id: UUID, *, 
         subject=_subject(inbound),
         text=inbound.text,
         location=inbound.location[:300],
-        language=inbound.language or session.settings.city.language,
+        language=(inbound.language or session.settings.city.language)[:8],
         citizen_id=citizen_id,
         reply_kind=inbound.sender.kind,
         reply_to=inbound.sender.value,
@@ -47,24 +47,25 @@ def open_ticket(session: Session, inbound: InboundContact, citizen_id: UUID, *, 
     )
     store(session, ticket)
     make_transient_to_detached(ticket)
+    session.add(ticket)  # its reactions may follow in this very transaction
     data = {"channel": str(inbound.channel), "is_machine": inbound.is_machine, "message_id": str(inbound.details.get("message_id", ""))}
-    write_event(session, ticket.id, EventKind.OPENED, actor=actor, contact_id=contact_id, reasons=(reason, *found.reasons), data=data)
+    write_event(session, ticket, EventKind.OPENED, actor=actor, contact_id=contact_id, reasons=(reason, *found.reasons), data=data)
     return ticket
 
 
 def append(session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence) -> TicketEvent:
     """Add a further contact of the citizen to a ticket."""
-    change(session, ticket)
+    touch(session, ticket)
     data = {"channel": str(inbound.channel), "subject": inbound.subject[:300], "is_machine": inbound.is_machine}
     return write_event(
-        session, ticket.id, EventKind.APPENDED, actor=actor, contact_id=contact_id, text=inbound.text, reasons=(reason,), data=data
+        session, ticket, EventKind.APPENDED, actor=actor, contact_id=contact_id, text=inbound.text, reasons=(reason,), data=data
     )
 
 
 def describe(session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence) -> TicketEvent:
     """Store a caller's first words: only now it is known what the matter is."""
     found = _classified(session, inbound.text, "")
-    change(
+    touch(
         session,
         ticket,
         subject=_subject(inbound),
@@ -74,7 +75,7 @@ def describe(session: Session, ticket: Ticket, inbound: InboundContact, *, conta
         urgency=found.urgency,
     )
     return write_event(
-        session, ticket.id, EventKind.DESCRIBED, actor=actor, contact_id=contact_id, text=inbound.text, reasons=(reason, *found.reasons)
+        session, ticket, EventKind.DESCRIBED, actor=actor, contact_id=contact_id, text=inbound.text, reasons=(reason, *found.reasons)
     )
 
 
@@ -82,16 +83,16 @@ def request_callback(
     session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence
 ) -> TicketEvent:
     """Note that the citizen wants to be called back; follow-up plans it."""
-    change(session, ticket)
+    touch(session, ticket)
     data = {"number": inbound.sender.value}
-    return write_event(session, ticket.id, EventKind.CALLBACK_REQUESTED, actor=actor, contact_id=contact_id, reasons=(reason,), data=data)
+    return write_event(session, ticket, EventKind.CALLBACK_REQUESTED, actor=actor, contact_id=contact_id, reasons=(reason,), data=data)
 
 
 def end_call(session: Session, ticket: Ticket, inbound: InboundContact, *, contact_id: UUID, actor: Actor, reason: Sentence) -> TicketEvent:
     """Note that the line is down, and whether anything was said before."""
-    change(session, ticket)
+    touch(session, ticket)
     data: dict[str, Any] = {"was_described": bool(ticket.text), "number": inbound.sender.value}
-    return write_event(session, ticket.id, EventKind.CALL_ENDED, actor=actor, contact_id=contact_id, reasons=(reason,), data=data)
+    return write_event(session, ticket, EventKind.CALL_ENDED, actor=actor, contact_id=contact_id, reasons=(reason,), data=data)
 
 
 def _classified(session: Session, text: str, requested_kind: str) -> Classification:

@@ -7,7 +7,7 @@ from foundation.database import Session
 from foundation.prepared import store
 from identity.access import Actor
 from identity.queries import departments
-from tickets.actions.events import change, write_event
+from tickets.actions.events import touch, write_event
 from tickets.lifecycle import EventKind
 from tickets.models import Promise, Ticket
 from tickets.promises import choose_terms, promised_deadline
@@ -33,7 +33,7 @@ def promise(session: Session, ticket: Ticket, *, actor: Actor) -> Promise:
         hours,
         percent=session.settings.tickets.redo_promise_percent if is_redo else 100,
     )
-    given = Promise(
+    given = Promise.plain(
         ticket_id=ticket.id,
         promised_at=deadline.promised_at,
         given_at=session.now,
@@ -42,10 +42,10 @@ def promise(session: Session, ticket: Ticket, *, actor: Actor) -> Promise:
         arithmetic=[[text, dict(values)] for text, values in deadline.arithmetic],
     )
     store(session, given)
-    change(session, ticket, promised_at=deadline.promised_at)
+    touch(session, ticket, promised_at=deadline.promised_at)
     write_event(
         session,
-        ticket.id,
+        ticket,
         EventKind.PROMISED,
         actor=actor,
         reasons=deadline.arithmetic,

@@ -106,7 +106,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'leased'"),
             postgresql_where=sa.text("state = 'leased'"),
         )
-        batch_op.create_index(batch_op.f("ix_due_work_subject_id"), ["subject_id"], unique=False)
 
     op.create_table(
         "outbox_message",
@@ -184,8 +183,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_message")),
     )
     with op.batch_alter_table("outbox_message", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_outbox_message_message_id"), ["message_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_outbox_message_provider_id"), ["provider_id"], unique=False)
+        batch_op.create_index(
+            "ix_outbox_message_message_id",
+            ["message_id"],
+            unique=False,
+            sqlite_where=sa.text("message_id <> ''"),
+            postgresql_where=sa.text("message_id <> ''"),
+        )
         batch_op.create_index(
             "ix_outbox_message_state",
             ["state"],
@@ -335,7 +339,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("adapter", "kind", "external_id", name=op.f("uq_contact_adapter_kind_external_id")),
     )
     with op.batch_alter_table("contact", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_contact_conversation"), ["conversation"], unique=False)
+        batch_op.create_index(
+            "ix_contact_conversation",
+            ["conversation"],
+            unique=False,
+            sqlite_where=sa.text("conversation <> ''"),
+            postgresql_where=sa.text("conversation <> ''"),
+        )
         batch_op.create_index(
             "ix_contact_open",
             ["state"],
@@ -343,7 +353,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("state <> 'accepted'"),
             postgresql_where=sa.text("state <> 'accepted'"),
         )
-        batch_op.create_index(batch_op.f("ix_contact_raw_contact_id"), ["raw_contact_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_contact_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
@@ -496,7 +505,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.create_index("ix_ticket_citizen_activity", ["citizen_id", "last_activity_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_ticket_lead_department_id"), ["lead_department_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ticket_opened_at"), ["opened_at"], unique=False)
         batch_op.create_index(
             "ix_ticket_promised_at",
@@ -773,7 +781,6 @@ def downgrade() -> None:
             "ix_ticket_promised_at", sqlite_where=sa.text("state <> 'closed'"), postgresql_where=sa.text("state <> 'closed'")
         )
         batch_op.drop_index(batch_op.f("ix_ticket_opened_at"))
-        batch_op.drop_index(batch_op.f("ix_ticket_lead_department_id"))
         batch_op.drop_index("ix_ticket_citizen_activity")
 
     op.drop_table("ticket")
@@ -784,9 +791,10 @@ def downgrade() -> None:
     op.drop_table("identifier")
     with op.batch_alter_table("contact", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_contact_ticket_id"))
-        batch_op.drop_index(batch_op.f("ix_contact_raw_contact_id"))
         batch_op.drop_index("ix_contact_open", sqlite_where=sa.text("state <> 'accepted'"), postgresql_where=sa.text("state <> 'accepted'"))
-        batch_op.drop_index(batch_op.f("ix_contact_conversation"))
+        batch_op.drop_index(
+            "ix_contact_conversation", sqlite_where=sa.text("conversation <> ''"), postgresql_where=sa.text("conversation <> ''")
+        )
 
     op.drop_table("contact")
     op.drop_table("calendar_day")
@@ -809,12 +817,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_outbox_message_to")
         batch_op.drop_index(batch_op.f("ix_outbox_message_ticket_id"))
         batch_op.drop_index("ix_outbox_message_state", sqlite_where=sa.text("state <> 'sent'"), postgresql_where=sa.text("state <> 'sent'"))
-        batch_op.drop_index(batch_op.f("ix_outbox_message_provider_id"))
-        batch_op.drop_index(batch_op.f("ix_outbox_message_message_id"))
+        batch_op.drop_index(
+            "ix_outbox_message_message_id", sqlite_where=sa.text("message_id <> ''"), postgresql_where=sa.text("message_id <> ''")
+        )
 
     op.drop_table("outbox_message")
     with op.batch_alter_table("due_work", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_due_work_subject_id"))
         batch_op.drop_index("ix_due_work_lease", sqlite_where=sa.text("state = 'leased'"), postgresql_where=sa.text("state = 'leased'"))
         batch_op.drop_index("ix_due_work_dead", sqlite_where=sa.text("state = 'dead'"), postgresql_where=sa.text("state = 'dead'"))
         batch_op.drop_index("ix_due_work_claim", sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'"))
