@@ -12,12 +12,16 @@ from channels.adapters.email.parsing import ParseFailure
 from channels.adapters.email.reading import LetterToParse, ParserUnavailableError
 from channels.contract import InboundContact
 from channels.models import Contact, RawContact, RawState
+from foundation.database import Session
 from foundation.models import DueWork, WorkState
 from hotline import letters
 from hotline.intake import take_contact
 from hotline.letters import keep_letter
+from hotline.reactions import REACTIONS
 from identity.models import Citizen
 from tests.cast import LAMP, MAILBOX, WANG, Desk, letter
+from tickets.lifecycle import EventKind
+from tickets.models import Ticket, TicketEvent
 
 
 @dataclass
@@ -121,3 +125,26 @@ def test_a_letter_that_cannot_be_stored_is_tried_again_and_the_others_are_accept
     assert sorted(ticket.subject for ticket in desk.tickets()) == ["lamp", "pipe"]
     (work,) = desk.planned("accept_letter")
     assert (work.last_error or "").startswith("ValueError")
+
+
+def test_a_reaction_to_a_letter_that_fails_is_tried_again_and_nothing_else_is_repeated(
+    desk: Desk, parser: FakeParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledge, route = REACTIONS[EventKind.OPENED]
+
+    def route_most(session: Session, ticket: Ticket, event: TicketEvent) -> None:
+        route(session, ticket, event)
+        if ticket.subject == "cursed":
+            raise ValueError("not yet")
+
+    with monkeypatch.context() as broken:
+        broken.setitem(REACTIONS, EventKind.OPENED, (acknowledge, route_most))
+        bring(desk, "lamp", "cursed", "pipe")
+        desk.work()
+    assert [str(ticket.state) for ticket in desk.tickets()] == ["dispatched", "received", "dispatched"]
+    assert [work.payload for work in desk.planned("react_opened")] == [{"done": ["acknowledge"]}]
+    desk.later(seconds=30)
+    desk.work()
+    cursed = desk.tickets()[1]
+    assert desk.events(cursed) == ["opened", "accepted", "assigned", "promised"]
+    assert len(desk.messages("acknowledgement")) == 3
