@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import sqlmodel
@@ -42,9 +43,9 @@ class Session(sqlmodel.Session):
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         """Write what changed; in a step under SQLAlchemy's own savepoint, since it ends the transaction when a row is refused."""
-        if self._begins_nested:
-            return  # nothing goes out before that savepoint stands
-        with self._own_savepoint() if self.open_steps and (self.new or self.dirty or self.deleted) else nullcontext():
+        if self._begins_nested or not (self.new or self.identity_map.check_modified() or self.deleted):
+            return  # nothing to write, or nothing goes out before that savepoint stands
+        with self._own_savepoint() if self.open_steps else nullcontext():
             super().flush(objects)
 
     def _own_savepoint(self) -> SessionTransaction:
@@ -142,30 +143,47 @@ def _wake_nobody(_lanes: frozenset[str]) -> None:
     """Until a runner or Celery is named, the sweep alone finds what is due."""
 
 
-@contextmanager
-def savepoint(session: Session) -> Iterator[None]:
+class savepoint:  # noqa: N801 - used as the function that it would be if a generator cost nothing
     """Undo what is written in this block when it raises, and only that; the transaction goes on.
 
     Lighter than `Session.begin_nested`, which copies the session's state: objects that the block changed are read anew.
     """
-    session.flush()  # what was written before the block is not the block's to lose
-    collected = len(session.at_once or ())
-    session.execute_on_driver("SAVEPOINT step")
-    session.open_steps += 1
-    try:
-        yield
-        session.flush()
-    except BaseException:
+
+    __slots__ = ("_collected", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        session = self._session
+        session.flush()  # what was written before the block is not the block's to lose
+        self._collected = len(session.at_once or ())
+        session.execute_on_driver("SAVEPOINT step")
+        session.open_steps += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        session = self._session
+        try:
+            if error is None:
+                session.flush()
+        except BaseException:
+            self._undo()
+            raise
+        finally:
+            session.open_steps -= 1
+        if error is None:
+            session.execute_on_driver("RELEASE SAVEPOINT step")
+        else:
+            self._undo()
+
+    def _undo(self) -> None:
+        session = self._session
         for added in list(session.new):
             session.expunge(added)
-        del (session.at_once or [])[collected:]
+        del (session.at_once or [])[self._collected :]
         session.expire_all()
         session.execute_on_driver("ROLLBACK TO SAVEPOINT step")
         session.execute_on_driver("RELEASE SAVEPOINT step")
-        raise
-    finally:
-        session.open_steps -= 1
-    session.execute_on_driver("RELEASE SAVEPOINT step")
 
 
 def parse_url(url: str) -> URL:

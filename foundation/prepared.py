@@ -7,18 +7,21 @@ costs a tenth (docs/decisions/0004-speed.md). The text and the conversions are S
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Table, bindparam, inspect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 from foundation.database import Session
 
 Convert = Callable[[Any], Any] | None
+MOMENTS = 64
 
 
 class Prepared:
@@ -63,9 +66,7 @@ class _Compiled:
         compiled: SQLCompiler = statement.compile(dialect=dialect)
         self.text = compiled.string
         self._constants = {name: parameter.effective_value for name, parameter in compiled.binds.items() if not parameter.required}
-        self._converts: dict[str, Convert] = {
-            name: parameter.type.dialect_impl(dialect).bind_processor(dialect) for name, parameter in compiled.binds.items()
-        }
+        self._converts: dict[str, Convert] = {name: _convert(parameter.type, dialect) for name, parameter in compiled.binds.items()}
         names = compiled.positiontup  # None where the driver takes names
         self._positions = None if names is None else [(name, self._converts[name]) for name in names]
         returned = statement.selected_columns if statement.is_select else statement.exported_columns
@@ -76,6 +77,14 @@ class _Compiled:
         if self._positions is not None:
             return [given[name] if convert is None else convert(given[name]) for name, convert in self._positions]
         return {name: given[name] if convert is None else convert(given[name]) for name, convert in self._converts.items()}
+
+
+def _convert(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    """Return how a value of this type is handed to the driver, None for as it is."""
+    convert: Convert = kind.dialect_impl(dialect).bind_processor(dialect)
+    if convert is not None and kind.python_type is datetime:
+        return lru_cache(MOMENTS)(convert)  # the moment of a transaction goes into every row of it
+    return convert
 
 
 def store(session: Session, *rows: SQLModel) -> None:

@@ -85,7 +85,7 @@ def channel_blocks(settings: Settings) -> dict[str, Block]:
     unknown = settings.channels.keys() - KINDS.keys()
     if unknown:
         name = min(unknown)
-        nearest = process.extractOne(name, KINDS)
+        nearest = process.extractOne(name, list(KINDS))
         hint = f"; did you mean {nearest[0]!r}?" if nearest and nearest[1] >= 50 else ""
         raise SettingsError(f"nobody knows the block [channels.{name}]{hint}")
     return {name: parse_block(kind.settings, settings.channels.get(name, {}), where=f"[channels.{name}]") for name, kind in KINDS.items()}
