@@ -55,6 +55,7 @@ def choose_ticket(
     of_sender: Sequence[OpenTicket],
     now: datetime,
     within: timedelta,
+    is_asked: bool = False,
     may_ask: bool = True,
 ) -> Decision:
     """Return whether the contact joins a ticket, opens one, or the citizen must be asked.
@@ -62,7 +63,8 @@ def choose_ticket(
     named       the ticket that a signed token, a thread or this call's first step names; None when nothing does
     of_sender   the sender's open tickets
     within      how long after its last activity a ticket still takes a message without a word about which
-    may_ask     False when the citizen was asked already and did not answer
+    is_asked    earlier messages of the citizen wait for the answer to "which ticket do you mean?"
+    may_ask     False when that answer did not come in time
     """
     if named is not None:
         if named.is_closed:
@@ -73,7 +75,7 @@ def choose_ticket(
     mentioned = _mentioned(inbound.text, of_sender)
     if mentioned is not None:
         return Join(mentioned, (mark("The citizen named ticket %(number)s."), {"number": mentioned.number}))
-    if inbound.text.strip().casefold() in NEW_WORDS and not may_ask:
+    if inbound.text.strip().casefold() in NEW_WORDS and (is_asked or not may_ask):
         return OpenNew((mark("The citizen said that it is a new matter."), {}))
     recent = [ticket for ticket in of_sender if ticket.last_activity_at >= now - within]
     if not recent:

@@ -238,6 +238,17 @@ def test_the_sender_of_several_open_tickets_is_asked_and_a_number_answers(desk: 
     assert said[-2:] == ["Nobody came.", first.number]
 
 
+def test_a_second_message_before_the_answer_waits_too_and_asks_nothing_again(desk: Desk) -> None:
+    first, _ = two_open_tickets(desk)
+    for words in ("Nobody came.", "It is still dark."):
+        assert desk.take(chat(CHEN, words)).ticket_number is None
+    assert len(desk.messages("question")) == 1
+    assert len(desk.tickets()) == 2
+    desk.opened(chat(CHEN, first.number))
+    said = [event.text for event in desk.all(TicketEvent) if event.kind == "appended" and event.ticket_id == first.id]
+    assert said[-3:] == ["Nobody came.", "It is still dark.", first.number]
+
+
 def test_an_answered_question_is_not_acted_on_again_when_its_time_is_up(desk: Desk) -> None:
     first, _ = two_open_tickets(desk)
     desk.take(chat(CHEN, "Nobody came."))

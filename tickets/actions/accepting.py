@@ -110,10 +110,13 @@ def _choose_and_put(session: Session, contact: Contact, inbound: InboundContact,
         of_sender=[_facts(ticket) for ticket in of_sender],
         now=session.now,
         within=timedelta(hours=session.settings.tickets.join_hours),
-        may_ask=may_ask and not waiting,
+        is_asked=bool(waiting),
+        may_ask=may_ask,
     )
     if isinstance(decision, AskWhich):
-        _ask_which(session, contact, inbound, decision)
+        _wait(session, contact, decision)
+        if not waiting:
+            _ask_which(session, inbound, decision)
         return None
     if isinstance(decision, Join):
         ticket = thread or next(ticket for ticket in of_sender if ticket.id == decision.ticket.id)
@@ -139,8 +142,15 @@ def _put_all(session: Session, ticket: Ticket, contacts: Sequence[tuple[Contact,
         inbox.settle(session, contact, ContactState.ACCEPTED, ticket_id=ticket.id)
 
 
-def _ask_which(session: Session, contact: Contact, inbound: InboundContact, decision: AskWhich) -> None:
-    """Keep the contact waiting and ask; without a word within the setting's time it opens a ticket of its own."""
+def _wait(session: Session, contact: Contact, decision: AskWhich) -> None:
+    """Keep the contact waiting; without a word within the setting's time it opens a ticket of its own."""
+    inbox.settle(session, contact, ContactState.WAITING, reason=decision.reason[0])
+    hours = timedelta(hours=session.settings.tickets.ask_which_hours)
+    inbox.try_again(session, contact, due_at=session.now + hours, payload={"may_ask": False})
+
+
+def _ask_which(session: Session, inbound: InboundContact, decision: AskWhich) -> None:
+    """Ask which ticket is meant, once for all the messages that wait."""
     language = inbound.language or session.settings.city.language
     lines = "\n".join(f"{ticket.number}: {ticket.subject[:40]}" for ticket in decision.tickets[:5])
     text = say(
@@ -149,9 +159,6 @@ def _ask_which(session: Session, contact: Contact, inbound: InboundContact, deci
         tickets=lines,
     )
     queue_message(session, channel=inbound.channel, to=inbound.sender, purpose=Purpose.QUESTION, subject="", text=text, language=language)
-    inbox.settle(session, contact, ContactState.WAITING, reason=decision.reason[0])
-    hours = timedelta(hours=session.settings.tickets.ask_which_hours)
-    inbox.try_again(session, contact, due_at=session.now + hours, payload={"may_ask": False})
 
 
 def _facts(ticket: Ticket) -> OpenTicket:
