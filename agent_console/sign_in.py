@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -21,7 +22,8 @@ from agent_console.visits import (
     sent_by_own_form,
     settings_of,
 )
-from foundation.i18n import say
+from channels.reading import clean_text
+from foundation.i18n import mark, say
 from foundation.pages import local_path
 from foundation.security import equals, new_token, who_may_call
 from identity.actions import SignInError
@@ -31,6 +33,11 @@ router = APIRouter(route_class=StaffRoute)
 PATH = "/sign-in"
 # Before there is a session, a cookie stands in for it: the form must carry what the cookie says. Another site can send
 # our form but neither read this cookie nor, as it is SameSite=Strict, have it sent along.
+# A hash takes 64 MB and a core for a moment: those who guess passwords in a crowd wait in front of it, nobody else does.
+HASHING = threading.BoundedSemaphore(2)
+HASHING_SECONDS = 0.5
+BUSY = SignInError(mark("Too many people are signing in at this moment. Please try again in a minute."))
+
 FORM_COOKIE = "hotline_sign_in"
 FORM_SECONDS = 4 * 3600
 MAX_PASSWORD = 1000  # characters that are hashed at most
@@ -56,10 +63,15 @@ def sign_in(
 ) -> Response:
     """Open a session, or ask again and say why not."""
     _require_own_form(request, form_token)
-    name = username.strip()[:80]
+    name = clean_text(username).strip()[:80]
     with database_of(request).read() as session:
         stored = identity.queries.stored_password(session, name)
-    is_right = identity.actions.password_is_right(stored, password[:MAX_PASSWORD])
+    if not HASHING.acquire(timeout=HASHING_SECONDS):
+        return _form_page(request, "sign_in/password.html", refusal=BUSY, status=429, next=local_path(next), username=username)
+    try:
+        is_right = identity.actions.password_is_right(stored, clean_text(password[:MAX_PASSWORD]))
+    finally:
+        HASHING.release()
     with database_of(request).write() as session:
         token = identity.actions.sign_in(session, name, is_right=is_right)
     if isinstance(token, SignInError):

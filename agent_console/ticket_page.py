@@ -18,6 +18,7 @@ import tickets.queries
 from agent_console.visits import NotFoundError, StaffRoute, Visitor, answer, database_of, settings_of, signed_in
 from agent_console.words import ACTOR_NAMES, CHANNEL_NAMES, LINK_GRADES, MESSAGE_STATE_NAMES, PURPOSE_NAMES, department_name
 from channels.models import MessageState, OutboxMessage
+from channels.reading import clean_text
 from foundation.database import Session
 from foundation.i18n import say
 from foundation.pages import long_moment
@@ -86,7 +87,7 @@ def show_ticket(request: Request, number: str, visitor: Annotated[Visitor, Depen
     """Return the ticket, or the same page for one that does not exist and one that the visitor may not see."""
     require(visitor.actor, Action.SEE_TICKET)
     with database_of(request).read() as session:
-        ticket = tickets.queries.ticket_for(session, visitor.actor, number)
+        ticket = tickets.queries.ticket_for(session, visitor.actor, clean_text(number))
         if ticket is None:
             raise NotFoundError
         facts = _facts(request, session, ticket, visitor)

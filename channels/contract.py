@@ -152,6 +152,10 @@ class UnreadableContactError(Exception):
     """The request is genuine, but no contact could be read from it; it is kept for a person."""
 
 
+class RefusedContactError(UnreadableContactError):
+    """The sender is told at once what to change and can send it again; nothing is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one contact, for the answer to the provider.

@@ -26,7 +26,7 @@ def new_lookup_code() -> str:
 
 def token_hash(token: str) -> str:
     """Return the SHA-256 of a token in hex: what is stored in its place."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def signature(key: str, *parts: str) -> str:
@@ -37,7 +37,7 @@ def signature(key: str, *parts: str) -> str:
 
 def equals(given: str, expected: str) -> bool:
     """Return whether two secrets are equal, in a time that does not tell where they differ."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
 
 
 def who_may_call(label: str) -> Callable[[F], F]:

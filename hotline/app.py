@@ -14,6 +14,7 @@ import agent_console
 import public_portal
 from channels.contract import RawResponse
 from foundation.groups import GroupWriter
+from foundation.logs import kind_of_error
 from foundation.pages import PAGE_HEADERS, SECURITY_HEADERS, STATIC_FOLDER, STATIC_PATH
 from foundation.security import who_may_call
 from hotline.intake import FrontDoor, raw_request
@@ -23,12 +24,15 @@ from hotline.retrying import retry
 log = structlog.get_logger(__name__)
 
 
+MAX_BODY = 1_048_576  # bytes; no door and no form takes more, letters do not come by HTTP
+
+
 def create_app(office: Office, writer: GroupWriter, *, is_ready: Callable[[], bool] = lambda: True) -> FastAPI:
     """Return the application for one installation.
 
     is_ready   whether the parts beside HTTP (job runner, mail door) are at work
     """
-    app = FastAPI(title="Citizen hotline", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Citizen hotline", docs_url=None, redoc_url=None, openapi_url=None, max_body_size=MAX_BODY)
     app.state.office = office
     app.state.database = office.database
     app.state.reception = FrontDoor(office, writer)
@@ -42,6 +46,7 @@ def create_app(office: Office, writer: GroupWriter, *, is_ready: Callable[[], bo
     app.include_router(agent_console.router)
     app.include_router(public_portal.router)
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.add_exception_handler(Exception, _failed)
     app.middleware("http")(_secure)
     return app
 
@@ -103,6 +108,13 @@ def readyz(request: Request) -> JSONResponse:
     if not request.app.state.is_ready():
         problems.append("jobs")
     return JSONResponse({"status": "failing" if problems else "ok", "problems": problems}, status_code=503 if problems else 200)
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    """Answer what nobody foresaw: no words of the error, nothing that a browser may keep."""
+    log.error("request_failed", error=kind_of_error(error))
+    headers = SECURITY_HEADERS | PAGE_HEADERS | {"Retry-After": "5"}
+    return Response("Something went wrong here. Please try again.\n", status_code=503, headers=headers, media_type="text/plain")
 
 
 async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

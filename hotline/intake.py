@@ -18,6 +18,7 @@ from channels.contract import (
     Outcome,
     RawRequest,
     RawResponse,
+    RefusedContactError,
     Reply,
     UnreadableContactError,
 )
@@ -115,6 +116,8 @@ def _is_genuine(adapter: Adapter, request: RawRequest) -> bool:
 def _read(adapter: Adapter, request: RawRequest) -> Reader:
     try:
         return Reader(adapter.parse(request))
+    except RefusedContactError:
+        return Reader([])
     except UnreadableContactError as error:
         return Reader([], str(error) or "no contact could be read")
     except Exception as error:

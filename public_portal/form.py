@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import phonenumbers
 
+from channels.reading import clean_text
 from foundation.i18n import mark
 from tickets.lifecycle import TicketKind
 
@@ -39,7 +40,7 @@ def read_form(body: bytes) -> ReportForm:
         pairs = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=40)
     except ValueError:  # more fields than a form of ours has
         pairs = {}
-    values = {name: pairs.get(name, [""])[0].strip() for name in (*FIELDS, "form_id")}
+    values = {name: clean_text(pairs.get(name, [""])[0]).strip() for name in (*FIELDS, "form_id")}
     return ReportForm(**values)
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 import identity.queries
 import tickets.queries
+from channels.reading import clean_text
 from foundation.clock import monotonic_seconds
 from foundation.database import Database, Session
 from foundation.i18n import mark, say
@@ -96,7 +97,7 @@ def _wrong_codes(request: Request) -> WrongCodes:
 
 def _typed(text: str) -> str:
     """Return a number or code as it was meant: people add spaces and write small letters."""
-    return "".join(text.split()).upper()[:40]
+    return clean_text("".join(text.split())).upper()[:40]
 
 
 def _question_page(request: Request, *, number: str, trouble: str = "", status: int = 200) -> HTMLResponse:

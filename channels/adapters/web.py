@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from channels.contract import (
     Outcome,
     RawRequest,
     RawResponse,
+    RefusedContactError,
     UnreadableContactError,
 )
 from channels.reading import clean_text, phone_address, read_form
@@ -56,7 +58,7 @@ class WebSettings(Block):
     enabled: bool = True
 
 
-class FormError(UnreadableContactError):
+class FormError(RefusedContactError):
     """The form cannot be taken; `problem` is the sentence that says what to change."""
 
     def __init__(self, problem: Sentence, *, field: str = "", language: str) -> None:
@@ -105,7 +107,7 @@ class Web:
             adapter=NAME,
             channel=Channel.WEB,
             kind=ContactKind.FORM,
-            external_id=form.form_id.lower() or hashlib.sha256(request.body).hexdigest(),
+            external_id=_external_id(form, request.body),
             sender=addresses[0] if addresses else NO_ADDRESS,
             name=form.name,
             subject=form.subject,
@@ -147,6 +149,17 @@ class Web:
         values["form_id"] = values["form_id"] if FORM_ID.fullmatch(values["form_id"]) else ""
         values["language"] = values["language"] if values["language"] in LANGUAGES else ""
         return Form(**values)
+
+
+def _external_id(form: Form, body: bytes) -> str:
+    """Return what makes a second sending of the same form a repeat: its id and its content together.
+
+    Without an id there is no repeat: two people may write the very same words, and neither may learn the other's code. The
+    content counts, because whoever guesses an id must not swallow another's report.
+    """
+    if not form.form_id:
+        return secrets.token_hex(32)
+    return hashlib.sha256(form.form_id.lower().encode() + b"\x00" + body).hexdigest()
 
 
 def _fields(request: RawRequest, language: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,21 @@ def test_too_many_wrong_passwords_lock_the_account_for_a_while(site: Site, clock
     assert "is locked for 15 minutes" in _type(browser, "wang", PASSWORD).text
     clock.set(clock.now() + timedelta(minutes=16))
     assert _type(browser, "wang", PASSWORD).status == 303
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\x00", "x" * 5000])
+def test_a_name_that_no_database_stores_is_a_wrong_name(site: Site, name: str) -> None:
+    assert _type(site.browser(), name, PASSWORD).status == 401
+
+
+def test_a_crowd_of_guesses_waits_in_front_of_the_hash(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = threading.BoundedSemaphore(1)
+    taken.acquire()
+    monkeypatch.setattr("agent_console.sign_in.HASHING", taken)
+    monkeypatch.setattr("agent_console.sign_in.HASHING_SECONDS", 0.01)
+    page = _type(site.browser(), "wang", PASSWORD)
+    assert page.status == 429
+    assert "Too many people are signing in" in page.text
 
 
 def test_a_sign_in_form_from_another_site_is_refused(site: Site) -> None:

@@ -125,3 +125,14 @@ def test_a_flood_of_peers_takes_no_more_memory() -> None:
         wrong_codes.count(str(peer), 0.0)
     assert not wrong_codes.is_too_many("0", 0.0)
     assert wrong_codes.is_too_many("99", 0.0)
+
+
+@pytest.mark.parametrize(("number", "code"), [("\x00", "A"), ("2026-000001", "\x00"), ("\x00" * 50, "x" * 5000)])
+def test_signs_that_no_database_stores_are_a_wrong_number(site: Site, number: str, code: str) -> None:
+    assert _track(site, number, code).status == 404
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_body_larger_than_any_form_is_refused_unread(site: Site) -> None:
+    page = site.browser().post("/track", {"number": "1", "code": "x" * 2_000_000})
+    assert page.status == 413

@@ -249,6 +249,15 @@ def test_a_second_message_before_the_answer_waits_too_and_asks_nothing_again(des
     assert said[-3:] == ["Nobody came.", "It is still dark.", first.number]
 
 
+def test_a_machine_that_answers_every_question_is_not_asked_for_ever(desk: Desk) -> None:
+    two_open_tickets(desk)
+    for round_ in range(12):
+        desk.take(chat(CHEN, f"I am out of the office ({round_})."))
+        desk.take(chat(CHEN, "0"))
+        desk.work()
+    assert len(desk.messages("question")) <= desk.office.settings.followup.acknowledgements_per_hour
+
+
 def test_an_answered_question_is_not_acted_on_again_when_its_time_is_up(desk: Desk) -> None:
     first, _ = two_open_tickets(desk)
     desk.take(chat(CHEN, "Nobody came."))

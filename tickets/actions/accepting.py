@@ -12,7 +12,7 @@ import structlog
 from channels import inbox
 from channels.contract import Channel, ContactKind, InboundContact, Purpose
 from channels.models import Contact, ContactState
-from channels.outbox import queue_message
+from channels.outbox import queue_message, sent_lately
 from foundation.database import Session, savepoint
 from foundation.i18n import Sentence, mark, say
 from foundation.logs import kind_of_error
@@ -150,7 +150,9 @@ def _wait(session: Session, contact: Contact, decision: AskWhich) -> None:
 
 
 def _ask_which(session: Session, inbound: InboundContact, decision: AskWhich) -> None:
-    """Ask which ticket is meant, once for all the messages that wait."""
+    """Ask which ticket is meant, once for all the messages that wait; a machine that answers each question is not asked for ever."""
+    if sent_lately(session, inbound.sender, Purpose.QUESTION, timedelta(hours=1)) >= session.settings.followup.acknowledgements_per_hour:
+        return
     language = inbound.language or session.settings.city.language
     lines = "\n".join(f"{ticket.number}: {ticket.subject[:40]}" for ticket in decision.tickets[:5])
     text = say(
