@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -118,12 +117,6 @@ def try_again(session: Session, contact: Contact, *, due_at: datetime | None = N
 def retry_key(contact_id: UUID) -> str:
     """Return the key of the one retry that a contact can have."""
     return f"{ACCEPT_CONTACT}:{contact_id}"
-
-
-def waiting_contacts(session: Session, contact_ids: Sequence[UUID]) -> list[Contact]:
-    """Return those of the contacts for which the citizen was asked and has not answered, oldest first."""
-    question = select(Contact).where(col(Contact.id).in_(contact_ids), col(Contact.state) == ContactState.WAITING).order_by(col(Contact.id))
-    return list(session.exec(question))
 
 
 def to_json(inbound: InboundContact) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -57,11 +56,6 @@ def attention_count(session: Session) -> int:
 def messages_of(session: Session, ticket_id: UUID) -> list[OutboxMessage]:
     """Return the messages that went out about a ticket, oldest first."""
     return list(session.exec(select(OutboxMessage).where(col(OutboxMessage.ticket_id) == ticket_id).order_by(col(OutboxMessage.id))))
-
-
-def contacts_of(session: Session, contact_ids: Sequence[UUID]) -> list[Contact]:
-    """Return these contacts."""
-    return list(session.exec(select(Contact).where(col(Contact.id).in_(contact_ids))))
 
 
 def failures_by_adapter(session: Session, within: timedelta) -> dict[str, int]:

@@ -43,7 +43,7 @@ def set_up_logs(level: str, form: Literal["text", "json"]) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # These write addresses, URLs with query strings or letters into their lines; ours say what is needed.
-    for name in ("uvicorn.access", "mail.log", "httpx", "httpcore", "twilio", "telegram", "sqlalchemy.engine"):
+    for name in ("uvicorn.access", "mail.log", "httpx", "httpcore", "twilio", "telegram", "sqlalchemy.engine", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING if name != "mail.log" else logging.CRITICAL)
 
 

@@ -130,11 +130,11 @@ class Settings(Block):
 
     @property
     def database_url(self) -> str:
-        return secret("", self.database.url_file, "[database] url_file") or self.database.url
+        return _from_file(self.database.url_file, "[database] url_file") or self.database.url
 
     @property
     def redis_url(self) -> str:
-        return secret("", self.redis.url_file, "[redis] url_file") or self.redis.url
+        return _from_file(self.redis.url_file, "[redis] url_file") or self.redis.url
 
     @property
     def secret_key(self) -> str:
@@ -217,3 +217,11 @@ def secret(value: str, file: str, name: str, variable: str = "") -> str:
         return ""
     except OSError as error:
         raise SettingsError(f"{name}: the file {file} cannot be read ({error.strerror}); give the server's user access") from None
+
+
+def _from_file(file: str, name: str) -> str:
+    """Return what stands in a file that must be there when it is named; "" when none is."""
+    value = secret("", file, name)
+    if file and not value:
+        raise SettingsError(f'{name}: the file {file} is missing or empty; put the URL there, or set {name.rpartition(" ")[2]} = ""')
+    return value

@@ -134,11 +134,6 @@ def postpone(
     return state if changed.rowcount else WorkState.LEASED
 
 
-def give_back(session: Session, untouched: Sequence[DueWork]) -> None:
-    """Return rows that were claimed but not started; the attempt does not count."""
-    session.execute(_held(untouched).values(state=WorkState.DUE, lease_until=None, worker=None, attempts=col(DueWork.attempts) - 1))
-
-
 def _held(works: Sequence[DueWork]) -> Any:
     """Return an update of those rows that are still leased in the very attempt that `works` know."""
     return (

@@ -9,7 +9,7 @@ from channels.queries import attention_count
 from foundation.clock import SystemClock
 from foundation.database import Database, Session
 from foundation.settings import Settings, SettingsError, load_settings
-from hotline.listing import channel_records
+from hotline.listing import channel_records, failures_lately
 from hotline.migrations import SchemaError, require_head
 from identity.models import Department, Staff
 
@@ -60,7 +60,7 @@ def _of_secrets(settings: Settings) -> list[str]:
 
 def _of_channels(settings: Settings) -> list[str]:
     try:
-        records = channel_records(settings)
+        records = channel_records(settings, failures_lately(settings))
     except SettingsError as error:
         return [str(error)]
     return [f"channel {record['name']}: {record['detail']}" for record in records if record["health"] in {"failing", "warning"}]

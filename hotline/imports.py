@@ -26,6 +26,10 @@ YES = frozenset({"yes", "y", "true", "1", "是"})
 NO = frozenset({"", "no", "n", "false", "0", "否"})
 
 
+MAX_NUMBER = 1_000_000
+MAX_AMOUNT = 10_000  # of hours or days; a promise beyond that is a slip of the pen
+
+
 class ImportProblemError(Exception):
     """The file cannot be imported; the text names the line and what to write instead."""
 
@@ -116,7 +120,7 @@ def _rule(session: Session, row: dict[str, str]) -> None:
         "code": _required(row, "code"),
         "position": _number(row, "position"),
         "kind": _one_of(row, "kind", TicketKind),
-        "category_code": row["category"] or None,
+        "category_code": _known_category(session, row["category"]),
         "words": _words(row["words"]),
         "areas": _words(row["areas"]),
         "department_code": _known_department(session, _required(row, "department")),
@@ -130,13 +134,13 @@ def _promise(session: Session, row: dict[str, str]) -> None:
     values = {
         "code": _required(row, "code"),
         "kind": _one_of(row, "kind", TicketKind),
-        "category_code": row["category"] or None,
+        "category_code": _known_category(session, row["category"]),
         "urgency": _one_of(row, "urgency", Urgency),
         "amount": amount,
         "unit": unit,
     }
-    if unit is None or amount < 1:
-        raise ValueError("amount must be 1 or more, and unit hours, working_hours or working_days")
+    if unit is None or not 1 <= amount <= MAX_AMOUNT:
+        raise ValueError(f"amount must be 1 to {MAX_AMOUNT}, and unit hours, working_hours or working_days")
     _put(session, PromiseRule, session.get(PromiseRule, row["code"]), values)
 
 
@@ -187,9 +191,12 @@ def _yes(row: dict[str, str], name: str) -> bool:
 
 def _number(row: dict[str, str], name: str) -> int:
     try:
-        return int(row[name])
+        number = int(row[name])
     except ValueError:
-        raise ValueError(f"the column {name} holds {row[name]!r}; write a whole number") from None
+        number = MAX_NUMBER + 1
+    if abs(number) > MAX_NUMBER:
+        raise ValueError(f"the column {name} holds {row[name]!r}; write a whole number up to {MAX_NUMBER}") from None
+    return number
 
 
 def _date(row: dict[str, str], name: str) -> date:
@@ -211,6 +218,12 @@ def _calendar(session: Session, code: str) -> str:
     if code and code not in known:
         raise ValueError(f"there is no calendar {code!r}; known are {', '.join(known)}")
     return code or "default"
+
+
+def _known_category(session: Session, code: str) -> str | None:
+    if code and session.get(Category, code) is None:
+        raise ValueError(f"there is no category {code!r}; import the categories first, or leave it empty")
+    return code or None
 
 
 def _known_department(session: Session, code: str) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import socket
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from channels.adapters.registry import KINDS, open_doors
 from channels.contract import ChannelStatus, Health
+from channels.queries import failures_by_adapter
 from followup.queries import next_followups
-from foundation.database import Session
+from foundation.clock import SystemClock
+from foundation.database import Database, Session
 from foundation.settings import Settings
+from hotline.migrations import SchemaError, require_head
 from identity.access import SYSTEM, masked_name
 from identity.queries import departments
 from tickets.queries import TicketLine, list_tickets
@@ -20,7 +26,7 @@ from tickets.queries import TicketLine, list_tickets
 CONNECT_SECONDS = 1.0
 
 
-def ticket_records(session: Session, *, limit: int) -> list[dict[str, Any]]:
+def ticket_records(session: Session, *, limit: int | None) -> list[dict[str, Any]]:
     """Return one record per ticket, newest first; moments are aware datetimes, None where there is none."""
     lines = list_tickets(session, SYSTEM, limit=limit)
     next_at = next_followups(session, [line.id for line in lines])
@@ -60,22 +66,40 @@ def _local(moment: datetime | None, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "-"
 
 
-def channel_records(settings: Settings) -> list[dict[str, Any]]:
-    """Return one record per channel; health says whether somebody listens where the provider must deliver."""
+def channel_records(settings: Settings, failures: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return one record per channel; health says whether somebody listens where the provider must deliver, and messages go out.
+
+    failures   messages that each adapter could not deliver lately, see `failures_lately`
+    """
     doors = open_doors(settings)
     records = []
     for name in KINDS:
         adapter = doors.adapters.get(name)
         if adapter is not None:
-            records.append(_channel_record(adapter.status(), settings))
+            records.append(_channel_record(adapter.status(), settings, failures.get(name, 0)))
             continue
         shut = ChannelStatus(name, KINDS[name].channel, "", "", Health.OFF, f"shut: [channels.{name}] enabled = false")
-        records.append(_channel_record(shut, settings))
+        records.append(_channel_record(shut, settings, 0))
     return records
 
 
-def _channel_record(status: ChannelStatus, settings: Settings) -> dict[str, Any]:
+def failures_lately(settings: Settings) -> Mapping[str, int]:
+    """Return how many messages each adapter failed to deliver within a day; none when the database is not there or not prepared."""
+    database = Database(settings, SystemClock())
+    try:
+        require_head(database.engine)
+        with database.read() as session:
+            return failures_by_adapter(session, timedelta(days=1))
+    except (SchemaError, SQLAlchemyError):
+        return {}
+    finally:
+        database.close()
+
+
+def _channel_record(status: ChannelStatus, settings: Settings, failed: int) -> dict[str, Any]:
     health, detail = status.health, status.detail
+    if health is Health.OK and failed:
+        health, detail = Health.WARNING, f"{failed} messages could not be delivered since yesterday; see: hotline contacts"
     if health in {Health.OK, Health.WARNING} and not _is_listening(status.inbound, settings):
         health, detail = Health.FAILING, "nobody listens there; start the server: hotline serve"
     return {

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import os
 import signal
 import socket
 import sys
@@ -174,8 +173,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise PortTakenError(
-            f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}): "
-            "stop the program that listens there, or set [server] port in settings.toml"
+            f"{host}:{port} cannot be used ({error.strerror}): "
+            "stop the program that listens there, or set [server] host and port in settings.toml"
         ) from None
     listening.listen(2048)
     return listening

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +23,7 @@ from tickets.models import Assignment, Category, Promise, PromiseRule, Ticket, T
 from tickets.promises import PromiseTerms, PromiseUnit
 
 MANY_OPEN = 50
+Page = tuple[datetime, UUID]
 # Written out, not bound: a partial index serves only a condition that the planner can read.
 HAS_CONVERSATION = text("contact.conversation <> ''")
 HAS_MESSAGE_ID = text("outbox_message.message_id <> ''")
@@ -53,7 +53,12 @@ class TicketLine:
 
 
 def list_tickets(
-    session: Session, viewer: Actor, *, state: TicketState | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 50
+    session: Session,
+    viewer: Actor,
+    *,
+    state: TicketState | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int | None = 50,
 ) -> list[TicketLine]:
     """Return the tickets that `viewer` may see, newest first.
 
@@ -225,11 +230,6 @@ def categories(session: Session) -> list[Category]:
 def promise_terms(session: Session) -> list[PromiseTerms]:
     """Return all promise rules as the pure rule reads them."""
     return cached(session, "promise_terms", _load_terms)
-
-
-def tickets_by_id(session: Session, ids: Iterable[UUID]) -> dict[UUID, Ticket]:
-    """Return these tickets by id."""
-    return {ticket.id: ticket for ticket in session.exec(select(Ticket).where(col(Ticket.id).in_(list(ids))))}
 
 
 def _load_categories(session: Session) -> list[Category]:

@@ -70,7 +70,7 @@ STATE_NAMES: dict[TicketState, str] = {
     TicketState.RECEIVED: mark("received"),
     TicketState.ACCEPTED: mark("accepted"),
     TicketState.DISPATCHED: mark("dispatched"),
-    TicketState.SIGNED: mark("signed in"),
+    TicketState.SIGNED: mark("signed for"),
     TicketState.IN_PROGRESS: mark("in progress"),
     TicketState.ANSWERED: mark("answered"),
     TicketState.REVISIT: mark("revisit"),

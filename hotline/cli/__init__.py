@@ -42,6 +42,8 @@ def main() -> int:
     except ForeignPackageError as error:
         print(f"hotline: {error}", file=sys.stderr)
         return 2
+    from sqlalchemy.exc import OperationalError
+
     from foundation.settings import SettingsError
     from hotline.cli import asking, running, setting_up  # noqa: F401  (they add their commands)
     from hotline.migrations import SchemaError
@@ -56,4 +58,10 @@ def main() -> int:
         return 130
     except (SettingsError, SchemaError) as error:
         print(f"hotline: {error}", file=sys.stderr)
+        return 2
+    except OperationalError as error:
+        print(f"hotline: the database does not answer ({type(error.orig).__name__}); start it, or correct [database] url", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"hotline: {error.filename or 'the system'}: {error.strerror or error}; correct the path or its rights", file=sys.stderr)
         return 2

@@ -13,9 +13,9 @@ from hotline.cli import hotline
 
 @hotline.command()
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each ticket.")
-@click.option("--limit", default=1000, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many, the newest.")
 @click.pass_obj
-def tickets(settings_path: str | None, as_json: bool, limit: int) -> None:
+def tickets(settings_path: str | None, as_json: bool, limit: int | None) -> None:
     """List the tickets, newest first; citizens' names are masked."""
     from hotline.cli.opened import opened_database
     from hotline.listing import ticket_records
@@ -39,13 +39,31 @@ def tickets(settings_path: str | None, as_json: bool, limit: int) -> None:
 def channels(settings_path: str | None, as_json: bool) -> None:
     """List the doors: their address, where a provider must deliver, and whether they are well."""
     from foundation.settings import load_settings
-    from hotline.listing import channel_records
+    from hotline.listing import channel_records, failures_lately
 
-    for record in channel_records(load_settings(settings_path)):
+    settings = load_settings(settings_path)
+    for record in channel_records(settings, failures_lately(settings)):
         if as_json:
             click.echo(json.dumps(record, ensure_ascii=False))
         else:
             click.echo("{name:13} {kind:9} {health:8} {address}  <- {inbound}  {detail}".format(**record).rstrip())
+
+
+@hotline.command()
+@click.pass_obj
+def calls(settings_path: str | None) -> None:
+    """List the callbacks and revisits whose moment has come, the longest waiting first."""
+    from followup.queries import call_list
+    from hotline.cli.opened import opened_database
+    from tickets.models import Ticket
+
+    with opened_database(settings_path) as database, database.read() as session:
+        due = [(session.get_one(Ticket, one.ticket_id).number, type(one).__name__.lower(), one.due_at) for one in call_list(session)]
+        zone = database.settings.city.zone
+    for number, kind, due_at in due:
+        click.echo(f"{number}  {kind:9} since {due_at.astimezone(zone):%Y-%m-%d %H:%M}")
+    if not due:
+        click.echo("Nobody is to be called at this moment.")
 
 
 @hotline.command()
@@ -64,7 +82,7 @@ def check(settings_path: str | None) -> int:
 @hotline.group(invoke_without_command=True)
 @click.pass_context
 def contacts(context: click.Context) -> None:
-    """List contacts, messages and jobs that cannot go on by themselves, with the reason; `hotline contacts retry` tries them again."""
+    """List contacts, messages and jobs that cannot go on by themselves, with the reason; `hotline contacts retry` tries contacts again."""
     if context.invoked_subcommand is not None:
         return
     from channels.queries import attention

@@ -33,18 +33,16 @@ def status_command(settings_path: str | None) -> None:
     """Say which shape the database has and which one this version needs."""
     from foundation.database import open_engine, parse_url
     from foundation.settings import load_settings
-    from hotline.migrations import head, revision_of
+    from hotline.migrations import SchemaError, head, require_head, revision_of
 
     engine = open_engine(parse_url(load_settings(settings_path).database_url))
     try:
-        found = revision_of(engine)
+        require_head(engine)
+        click.echo(f"The database has the shape of this version ({head()}).")
+    except SchemaError as error:
+        click.echo(f"The database is at {revision_of(engine) or 'nothing'}, this version needs {head()}: {error}")
     finally:
         engine.dispose()
-    wanted = head()
-    if found == wanted:
-        click.echo(f"The database has the shape of this version ({wanted}).")
-    else:
-        click.echo(f"The database is at {found or 'nothing'}, this version needs {wanted}: hotline db upgrade")
 
 
 @hotline.command("import")
@@ -86,6 +84,8 @@ def create_command(settings_path: str | None, username: str, role: str, departme
     from identity.actions import AccountError, create_sign_in_link, create_staff, set_password
     from identity.queries import department_by_code
 
+    if not username.strip() or len(username) > 80:
+        raise Reported("an account needs a name of 1 to 80 characters: hotline admin create NAME")
     chosen = click.prompt("Password (12 characters at least)", hide_input=True, confirmation_prompt=True) if password else None
     with opened_database(settings_path) as database, database.write() as session:
         department = department_by_code(session, department_code) if department_code else None

@@ -21,6 +21,7 @@ from hotline.office import Office, open_office
 from hotline.serve import Serving, serve
 from identity.access import Role
 from identity.actions import create_sign_in_link, create_staff
+from identity.models import Department
 from identity.queries import staff_by_username
 from tickets.models import Ticket
 
@@ -61,19 +62,22 @@ async def _play(office: Office, clock: SetClock, serving: Serving, *, is_empty: 
 def _say_what_next(office: Office, serving: Serving, *, played: bool) -> None:
     base = office.settings.server.public_base_url
     with office.database.write() as session:
-        staff = staff_by_username(session, ACCOUNT) or create_staff(session, ACCOUNT, role=Role.MANAGER, name="Demo", security_level=1)
-        token = create_sign_in_link(session, staff)
+        staff = staff_by_username(session, ACCOUNT)
+        if staff is None and played:  # an installation that is somebody's own gets no account from here
+            staff = create_staff(session, ACCOUNT, role=Role.MANAGER, name="Demo", security_level=1)
+        page = f"{base}/sign-in/{create_sign_in_link(session, staff)}   (signs in once)" if staff else f"{base}/sign-in"
     with office.database.read() as session:
         ticket = session.exec(select(Ticket).order_by(Ticket.id)).first()  # type: ignore[arg-type]
     if not played:
-        click.echo("\nThe database has tickets already, so the demo is not played again.")
-    smtp = f"{serving.smtp[0]}:{serving.smtp[1]}" if serving.smtp else "-"
+        click.echo("\nThe database has tickets or departments already, so the demo is not played.")
+    mailbox = office.doors.block("email").mailboxes[0]
+    letter = f"to {mailbox} by SMTP at {serving.smtp[0]}:{serving.smtp[1]}" if serving.smtp else "not now: [channels.email] enabled = false"
     click.echo(f"""
 What to open next
-  the staff's ticket list    {base}/sign-in/{token}   (signs in once)
+  the staff's ticket list    {page}
   report something           {base}/report
   follow a ticket            {base}/track   with number {ticket.number if ticket else "-"} and code {ticket.lookup_code if ticket else "-"}
-  write a letter             to {office.doors.block("email").mailboxes[0]} by SMTP at {smtp}
+  write a letter             {letter}
   in another terminal        .venv/bin/hotline tickets      .venv/bin/hotline channels      .venv/bin/hotline --help
   what is delivered          var/console/ (nothing leaves this machine)
 
@@ -82,7 +86,8 @@ Serving. Ctrl-C ends it; the data stay.""")
 
 def _is_empty(office: Office) -> bool:
     with office.database.read() as session:
-        return session.exec(select(func.count()).select_from(Ticket)).one() == 0
+        has_own_departments = session.exec(select(func.count()).select_from(Department)).one() > 1
+        return not has_own_departments and session.exec(select(func.count()).select_from(Ticket)).one() == 0
 
 
 def _import_data(office: Office) -> None:

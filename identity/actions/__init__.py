@@ -11,7 +11,7 @@ from identity.actions.accounts import (
     sign_in_with_link,
     sign_out,
 )
-from identity.actions.citizens import address_lock_key, link_to_known, resolve_citizen
+from identity.actions.citizens import address_lock_key, language_for, link_to_known, resolve_citizen
 
 __all__ = [
     "AccountError",
@@ -19,6 +19,7 @@ __all__ = [
     "address_lock_key",
     "create_sign_in_link",
     "create_staff",
+    "language_for",
     "link_to_known",
     "password_is_right",
     "resolve_citizen",

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from channels.contract import Address, AddressKind, InboundContact
 from foundation.database import Session
-from foundation.i18n import Sentence
+from foundation.i18n import Sentence, language_of
 from foundation.ids import new_id
 from foundation.prepared import Prepared, store
 from identity.matching import Grade, Holder, Match, match
@@ -76,11 +76,16 @@ def _holders(session: Session, address: Address) -> list[Holder]:
     return [Holder(*row) for row in _HOLDERS.rows(session, {"value": address.value[:MAX_ADDRESS], "kind": address.kind})]
 
 
+def language_for(inbound: InboundContact, default: str) -> str:
+    """Return the language to answer in: what the contact says of itself, else that of its words, else the city's."""
+    return (inbound.language or language_of(inbound.text, default))[:8]
+
+
 def _create_citizen(session: Session, inbound: InboundContact, found: Match) -> UUID:
     citizen = Citizen.plain(
         id=new_id(),
         name=inbound.name[:200],
-        language=(inbound.language or session.settings.city.language)[:8],
+        language=language_for(inbound, session.settings.city.language),
         is_provisional=found.is_provisional,
         note=found.reasons[0][0] if found.is_provisional else None,
         created_at=session.now,

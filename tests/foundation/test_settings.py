@@ -10,6 +10,7 @@ from foundation.settings import (
     SETTINGS_VARIABLE,
     Block,
     CitySettings,
+    DatabaseSettings,
     RedisSettings,
     SecuritySettings,
     Settings,
@@ -170,8 +171,11 @@ def test_the_line_end_of_a_secret_file_is_no_part_of_the_secret(elsewhere: Path)
     assert Settings(security=SecuritySettings(secret_key_file="key")).secret_key == "s3cret"
 
 
-def test_a_missing_secret_file_gives_no_secret_rather_than_an_error() -> None:
-    assert Settings(redis=RedisSettings(url_file="nowhere")).redis_url == ""
+def test_a_url_file_that_is_named_must_be_there() -> None:
+    with pytest.raises(SettingsError, match=r"\[redis\] url_file: the file nowhere is missing or empty"):
+        _ = Settings(redis=RedisSettings(url_file="nowhere")).redis_url
+    with pytest.raises(SettingsError, match=r"\[database\] url_file: the file nowhere is missing or empty"):
+        _ = Settings(database=DatabaseSettings(url_file="nowhere")).database_url
 
 
 def test_a_secret_file_that_may_not_be_read_is_said_without_its_content(elsewhere: Path) -> None:

@@ -26,7 +26,6 @@ from foundation.work import (
     dead_work,
     enqueue,
     finish,
-    give_back,
     postpone,
     release_leases,
     renew,
@@ -289,16 +288,6 @@ def test_an_endless_reason_is_cut(database: Database) -> None:
     assert rows(database)["a"].last_error == "错" * 2000
 
 
-def test_work_that_was_not_started_keeps_its_tries(database: Database) -> None:
-    plan(database, "a", "b")
-    for _ in range(10):  # more often than there are tries
-        claimed = take(database)
-        assert [work.attempts for work in claimed] == [1, 1]
-        with database.write() as session:
-            give_back(session, claimed)
-    assert {work.state for work in rows(database).values()} == {WorkState.DUE}
-
-
 def test_a_late_worker_changes_nothing_of_the_one_that_took_over(database: Database, clock: SetClock) -> None:
     # The late one holds tries 1 and 2; the lost row is in its second try now, with somebody else.
     late = one_in_its_second_try(database, clock)
@@ -312,9 +301,6 @@ def test_a_late_worker_changes_nothing_of_the_one_that_took_over(database: Datab
     clock.set(clock.now() + timedelta(seconds=1))
     with database.write() as session:
         renew(session, late, LEASE)
-    assert rows(database)["first"].model_dump() == before
-    with database.write() as session:
-        give_back(session, late)
     assert rows(database)["first"].model_dump() == before
     with database.write() as session:
         postpone(session, next(work for work in late if work.kind == "first"), reason="too late")

@@ -217,8 +217,8 @@ def test_a_database_is_prepared_and_says_which_shape_it_has(run: Run, tmp_path: 
     with empty_database(kind, tmp_path) as url:
         settings = install(tmp_path / "x", url).settings_file
         assert (
-            run("--settings", settings, "db", "status").out
-            == f"The database is at nothing, this version needs {head()}: hotline db upgrade\n"
+            run("--settings", settings, "db", "status").out == f"The database is at nothing, this version needs {head()}: "
+            "the database is not prepared for this version; run: hotline db upgrade\n"
         )
         refused = run("--settings", settings, "tickets")
         assert (refused.status, refused.err) == (2, "hotline: the database is not prepared for this version; run: hotline db upgrade\n")
@@ -285,7 +285,7 @@ def test_several_files_are_imported_or_none_of_them(desk: Desk, hotline: Run, tm
     good.write_text("calendar,date,workday,name\n,2026-05-01,no,May Day\n", encoding="utf-8")
     bad.write_text("code,kind,category,urgency,amount,unit\np,,,,0,hours\n", encoding="utf-8")
     ran = hotline("import", good, bad)
-    assert (ran.status, ran.err.startswith(f"hotline: {bad}, line 2: amount must be 1 or more")) == (1, True)
+    assert (ran.status, ran.err.startswith(f"hotline: {bad}, line 2: amount must be 1 to 10000")) == (1, True)
     with desk.database.read() as session:
         assert session.execute(text("select count(*) from calendar_day")).scalar_one() == 0
     assert hotline("import", good).out == f"{good}: 1 holidays imported\n"
@@ -371,7 +371,7 @@ def test_a_taken_port_stops_the_start_with_one_sentence(hotline: Run, installati
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert f"127.0.0.1:{port}" in ran.err
     assert "stop" in ran.err
-    assert ("[server] port" if door == "http" else "[channels.email]") in ran.err
+    assert ("[server] host and port" if door == "http" else "[channels.email]") in ran.err
 
 
 @SQLITE_ONLY

@@ -26,11 +26,18 @@ HEADERS = {
 # what a table of each kind is replaced by when it is imported twice: a first and a second version of one row, and what to look at
 ROWS: dict[str, tuple[str, str, type[SQLModel]]] = {
     "departments": ("light,Lights,路灯所,,Lamp; LANTERN ；路灯,East,default,l@city.example,no", "light,Lighting,,,,,,,no", Department),
-    "categories": ("lamp,,Lamps,路灯,Lamp;路灯,request,urgent", "lamp,,Street lamps,,,,", Category),
+    "categories": ("pipe,,Pipes,水管,Pipe;水管,request,urgent", "pipe,,Burst pipes,,,,", Category),
     "rules": ("r1,10,complaint,lamp,Dark,East,hotline,hotline", "r1,20,,,,,hotline,", RoutingRule),
     "promises": ("p1,complaint,lamp,urgent,2,hours", "p1,,,,3,working_days", PromiseRule),
     "holidays": ("default,2026-05-01,no,May Day", ",2026-05-01,yes,Worked", CalendarDay),
 }
+
+
+@pytest.fixture(autouse=True)
+def lamp(database: Database) -> None:
+    """A category that rules and promises can name."""
+    with database.write() as session:
+        session.add(Category(code="lamp", name="Street lamps"))
 
 
 def write(folder: Path, table: str, *rows: str, encoding: str = "utf-8") -> Path:
@@ -111,9 +118,12 @@ def test_a_code_that_stands_twice_in_one_file_is_stored_once(database: Database,
         ("categories", "lamp,,Lamps,,,,soon", "the column urgency holds 'soon'; write one of normal, urgent, emergency, or leave it empty"),
         ("rules", "r1,first,,,,,hotline,", "the column position holds 'first'; write a whole number"),
         ("rules", "r1,1,,,,,nobody,", "there is no department 'nobody'; import the departments first"),
+        ("rules", "r1,1,,nothing,,,hotline,", "there is no category 'nothing'; import the categories first"),
+        ("promises", "p1,,nothing,,2,hours", "there is no category 'nothing'; import the categories first"),
+        ("promises", "p1,,,,99999999999999999999999,hours", "the column amount holds '99999999999999999999999'; write a whole number"),
         ("rules", "r1,1,,,,,hotline,nobody", "there is no department 'nobody'; import the departments first"),
         ("rules", "r1,1,,,,,,", "the column department is empty"),
-        ("promises", "p1,,,,0,hours", "amount must be 1 or more"),
+        ("promises", "p1,,,,0,hours", "amount must be 1 to 10000"),
         ("promises", "p1,,,,2,weeks", "the column unit holds 'weeks'; write one of hours, working_hours, working_days"),
         ("promises", "p1,,,,2,", "unit hours, working_hours or working_days"),
         ("promises", "p1,,,,2.5,hours", "the column amount holds '2.5'; write a whole number"),

@@ -17,7 +17,7 @@ from foundation.database import Session, savepoint
 from foundation.i18n import Sentence, mark, say
 from foundation.logs import kind_of_error
 from identity.access import Actor, ActorKind
-from identity.actions import address_lock_key, link_to_known, resolve_citizen
+from identity.actions import address_lock_key, language_for, link_to_known, resolve_citizen
 from identity.queries import linked_citizen
 from tickets.actions.opening import append, describe, end_call, open_ticket, request_callback
 from tickets.joining import CONVERSING, AskWhich, Join, OpenTicket, choose_ticket
@@ -153,7 +153,7 @@ def _ask_which(session: Session, inbound: InboundContact, decision: AskWhich) ->
     """Ask which ticket is meant, once for all the messages that wait; a machine that answers each question is not asked for ever."""
     if sent_lately(session, inbound.sender, Purpose.QUESTION, timedelta(hours=1)) >= session.settings.followup.acknowledgements_per_hour:
         return
-    language = inbound.language or session.settings.city.language
+    language = language_for(inbound, session.settings.city.language)
     lines = "\n".join(f"{ticket.number}: {ticket.subject[:40]}" for ticket in decision.tickets[:5])
     text = say(
         language,

@@ -14,6 +14,7 @@ from foundation.prepared import store
 from foundation.reference import cached
 from foundation.security import new_lookup_code
 from identity.access import Actor
+from identity.actions import language_for
 from tickets.actions.events import touch, write_event
 from tickets.classification import CategoryFacts, Classification, classify
 from tickets.lifecycle import EventKind
@@ -37,7 +38,7 @@ def open_ticket(session: Session, inbound: InboundContact, citizen_id: UUID, *, 
         subject=_subject(inbound),
         text=inbound.text,
         location=inbound.location[:300],
-        language=(inbound.language or session.settings.city.language)[:8],
+        language=language_for(inbound, session.settings.city.language),
         citizen_id=citizen_id,
         reply_kind=inbound.sender.kind,
         reply_to=inbound.sender.value,
