@@ -27,9 +27,8 @@ check: $(TESTS) ## Quick and without servers to start by hand: lint, types, impo
 	.venv/bin/lint-imports
 	.venv/bin/pytest --quiet tests/test_house_rules.py
 
-# Exit status 5 says that no test is marked so far; that is no failure.
 test-system: $(TESTS) ## Tests against peers that only system packages bring (mail servers, telephone exchanges).
-	.venv/bin/pytest -m system $(ARGS) || [ $$? -eq 5 ]
+	.venv/bin/pytest -m system tests/system $(ARGS)
 
 bench: $(TESTS) ## Measure. ONLY=email chooses one measurement, SCALE=100000 the tickets in the store.
 	.venv/bin/python -m bench $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale "$(SCALE)") $(ARGS)
