@@ -52,8 +52,10 @@ def tickets_of(installation: Installation) -> list[TicketLine]:
 
 def test_a_letter_that_swaks_brings_is_acknowledged_and_becomes_a_routed_ticket(running: Installation) -> None:
     brought = subprocess.run(
-        [peer("swaks"), "--server", f"127.0.0.1:{running.smtp_port}", "--from", "wang@home.example", "--to", MAILBOX]
-        + ["--header", "Subject: 路灯不亮", "--body", "幸福路12号路灯不亮，请修理。"],
+        [
+            *(peer("swaks"), "--server", f"127.0.0.1:{running.smtp_port}", "--from", "wang@home.example", "--to", MAILBOX),
+            *("--header", "Subject: 路灯不亮", "--body", "幸福路12号路灯不亮，请修理。"),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -82,8 +84,10 @@ def test_swaks_is_told_that_a_stranger_has_no_mailbox_here(running: Installation
 )
 def test_a_real_browser_shows_the_page_and_refuses_nothing_of_it(running: Installation, tmp_path: Path, path: str, words: str) -> None:
     shown = subprocess.run(
-        [peer("chromium"), *BROWSER_OPTIONS, "--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
-        + [f"http://127.0.0.1:{running.http_port}{path}"],
+        [
+            *(peer("chromium"), *BROWSER_OPTIONS, "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"),
+            f"http://127.0.0.1:{running.http_port}{path}",
+        ],
         capture_output=True,
         text=True,
         timeout=120,
